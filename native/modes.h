@@ -1,0 +1,11 @@
+/* The modes of gantry-shim: one static program, one entry per duty. Each returns the process's exit code. */
+#ifndef GANTRY_MODES_H
+#define GANTRY_MODES_H
+
+int mode_launch(int argc, char **argv);
+int mode_unpack(int argc, char **argv);
+int mode_pack(int argc, char **argv);
+int mode_netlink(int argc, char **argv);
+int mode_seccomp(int argc, char **argv);
+
+#endif

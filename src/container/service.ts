@@ -1,0 +1,98 @@
+import type { Readable, Writable } from "node:stream";
+import type {
+  ContainerCreateBody,
+  ContainerInspect,
+  ContainerSummary,
+  ExecConfig,
+  ExecInspect,
+  Filters,
+} from "../wire/index.ts";
+
+/**
+ * Containers: create, start, stop, look at, remove, and run more processes in them.
+ *
+ * `reference` is everywhere what Docker takes: full id, unambiguous prefix of it, or name (with or without the slash).
+ * All methods throw `EngineError` with Docker's words: not-found "No such container: x", conflict, not-modified, …
+ */
+export interface ContainerService {
+  create(request: CreateRequest): Promise<{ id: string; warnings: string[] }>;
+  /** not-modified when it already runs. */
+  start(reference: string): Promise<void>;
+  /** Signal (the container's stop signal by default), wait `timeoutSeconds` (-1 = for ever), then SIGKILL. not-modified when it does not run. */
+  stop(reference: string, options: { timeoutSeconds?: number; signal?: string }): Promise<void>;
+  restart(reference: string, options: { timeoutSeconds?: number; signal?: string }): Promise<void>;
+  kill(reference: string, signal: string): Promise<void>;
+  rename(reference: string, name: string): Promise<void>;
+  remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
+  /** Throws not-found at once; `result` settles when the condition holds, or rejects with cancelled on abort. */
+  wait(reference: string, condition: WaitCondition, signal: AbortSignal): { result: Promise<WaitResult> };
+  list(options: {
+    all: boolean;
+    limit: number;
+    size: boolean;
+    filters: Filters;
+  }): Promise<ContainerSummary[]>;
+  inspect(reference: string, options: { size: boolean }): Promise<ContainerInspect>;
+  /** Throws before the stream begins when the container is unknown or its log driver cannot be read. */
+  logs(reference: string, options: LogOptions, signal: AbortSignal): Promise<OutputStream>;
+  attach(reference: string, options: AttachOptions): Promise<AttachedStreams>;
+  resize(reference: string, rows: number, columns: number): Promise<void>;
+
+  createExec(reference: string, config: ExecConfig): Promise<{ id: string }>;
+  /** Attached: resolves with the streams once the process runs. Detached: resolves with undefined. */
+  startExec(
+    execId: string,
+    options: { detach: boolean; tty: boolean; consoleSize?: [rows: number, columns: number] },
+  ): Promise<AttachedStreams | undefined>;
+  inspectExec(execId: string): ExecInspect;
+  resizeExec(execId: string, rows: number, columns: number): Promise<void>;
+}
+
+export interface CreateRequest extends ContainerCreateBody {
+  /** Empty for a made-up one. */
+  readonly name: string;
+  readonly platform?: string;
+}
+
+export type WaitCondition = "not-running" | "next-exit" | "removed";
+
+export interface WaitResult {
+  readonly statusCode: number;
+  readonly error?: string;
+}
+
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Nanoseconds since the epoch; 0n = no bound. */
+  readonly sinceNs: bigint;
+  readonly untilNs: bigint;
+  readonly timestamps: boolean;
+  readonly details: boolean;
+  /** -1 = all lines. */
+  readonly tail: number;
+}
+
+/** Bytes as they go over the wire: raw for a terminal, else in 8-byte-header frames. */
+export interface OutputStream {
+  readonly tty: boolean;
+  readonly output: Readable;
+}
+
+export interface AttachOptions {
+  readonly stream: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Replay what is in the log first. */
+  readonly logs: boolean;
+  /** Keys that end the attachment when read from the client; undefined = the default ctrl-p,ctrl-q (terminals only). */
+  readonly detachKeys?: string;
+}
+
+export interface AttachedStreams extends OutputStream {
+  /** Absent without stdin. End it for end of file. */
+  readonly input?: Writable;
+  close(): Promise<void>;
+}

@@ -1,0 +1,13 @@
+import type { ContainerService } from "../container/service.ts";
+import type { EventLog } from "../events/index.ts";
+import type { ImageService } from "../image/service.ts";
+import type { InfoReply, VersionReply } from "../wire/index.ts";
+
+/** What the faces (API, CRI, embedded library) call. Built by the daemon's composition. */
+export interface Engine {
+  readonly containers: ContainerService;
+  readonly images: ImageService;
+  readonly events: EventLog;
+  version(): VersionReply;
+  info(): Promise<InfoReply>;
+}

@@ -1,0 +1,67 @@
+import type { Readable } from "node:stream";
+import type {
+  Filters,
+  ImageConfig,
+  ImageDeleteItem,
+  ImageHistoryItem,
+  ImageInspect,
+  ImageSummary,
+  ProgressMessage,
+} from "../wire/index.ts";
+
+/**
+ * Images: an image is a row (id = digest of its config, names) plus its blobs and the snapshots of its layers.
+ *
+ * `reference` is what Docker takes: a name with optional tag or digest, an image id or an unambiguous prefix of it,
+ * with or without "sha256:". Throws not-found "No such image: x", invalid "invalid reference format", conflict.
+ */
+export interface ImageService {
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
+  inspect(reference: string): ImageInspect;
+  history(reference: string): ImageHistoryItem[];
+  tag(reference: string, repository: string, tag: string): void;
+  remove(reference: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteItem[]>;
+
+  /** A docker-archive or OCI-layout tar, plain or compressed. Messages as the load endpoint sends them ("Loaded image: x\n"). */
+  load(archive: Readable, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+  /** A docker-archive (with an OCI layout inside, as Docker 25 and later write it) of the images named. */
+  save(references: readonly string[], signal: AbortSignal): Promise<Readable>;
+  /** A root file system tar, plain or compressed, as a one-layer image. The last message's status is the image id. */
+  import(archive: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+  /** Make a built-in image present, or fetch one from its registry. Errors before the first message are thrown. */
+  pull(
+    reference: string,
+    options: { platform?: string },
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressMessage>;
+
+  /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
+  resolve(reference: string, platform?: string): Promise<ResolvedImage>;
+  /** The record of an image by id, for containers that already hold it; undefined when it was removed by force. */
+  findById(id: string): ResolvedImage | undefined;
+}
+
+export interface ImportOptions {
+  readonly repository: string;
+  readonly tag: string;
+  readonly message: string;
+  readonly changes: readonly string[];
+  readonly platform?: string;
+}
+
+export interface ResolvedImage {
+  /** "sha256:…" of the config. */
+  readonly id: string;
+  readonly config: ImageConfig;
+  /** Chain of its top layer; undefined for an image without layers. */
+  readonly chainId: string | undefined;
+  readonly sizeBytes: number;
+  readonly os: string;
+  readonly architecture: string;
+}
+
+/** Asked before an image is removed: who uses it. Given by the composition, so that images know nothing of containers. */
+export interface ImageUse {
+  readonly containerId: string;
+  readonly running: boolean;
+}

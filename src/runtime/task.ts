@@ -1,0 +1,73 @@
+import type { Readable, Writable } from "node:stream";
+import type { LaunchPlan, OperationName } from "./plan/operations.ts";
+
+/**
+ * A task is the running process tree of a container (or of one exec in it) with the shim that is its parent.
+ *
+ * Life cycle: `launch` → created (everything done but execve) → `start` → running → ended → `remove`.
+ * The shim outlives the daemon: after a restart `reconnect` finds the task again, running or ended.
+ */
+
+export interface ExitStatus {
+  /** As a shell has it: the exit code, or 128 + signal. */
+  readonly exitCode: number;
+  /** The signal that ended it, 0 for none. */
+  readonly signal: number;
+  readonly oomKilled: boolean;
+  /** Nanoseconds since the epoch; 0n when the process never started. */
+  readonly startedAtNs: bigint;
+  readonly exitedAtNs: bigint;
+}
+
+/** The operation of a plan that the kernel refused. */
+export interface PlanFailure {
+  readonly index: number;
+  readonly op: OperationName;
+  /** Such as "ENOENT". */
+  readonly errno: string;
+  /** What the shim was doing, in words: "openat2 /etc/passwd", "execve /bin/nope". */
+  readonly detail: string;
+}
+
+/** One client's connection to a task's stdio. Owned by the caller, who closes it with `close` (or `await using`). */
+export interface TaskStreams extends AsyncDisposable {
+  /**
+   * Output from the moment of attaching on. With a terminal: raw bytes. Without: frames as the Docker API has them
+   * (byte 0 = 1 stdout or 2 stderr, bytes 4–7 = big-endian length). Ends when the task has ended and all was read.
+   * Reading slowly holds the task back, as with Docker.
+   */
+  readonly output: Readable;
+  /** Present when attached with stdin; ending it is end of file for the process. */
+  readonly input?: Writable;
+  close(): Promise<void>;
+}
+
+export interface Task {
+  readonly id: string;
+  /** pid of the container's first process, in the engine's pid namespace. */
+  readonly pid: number;
+  readonly shimPid: number;
+  readonly terminal: boolean;
+  /** Warnings of the launch (a clamped limit), as sentences. */
+  readonly warnings: readonly string[];
+  /** Run to execve. Rejects with `LaunchError` when the program cannot be executed. Resolves once execve has succeeded. */
+  start(): Promise<void>;
+  /** Send a signal to the first process. Rejects with not-found when it has ended. */
+  signal(signal: number): Promise<void>;
+  /** Size of the terminal in cells. */
+  resize(rows: number, columns: number): Promise<void>;
+  attach(which: { stdin: boolean; stdout: boolean; stderr: boolean }): Promise<TaskStreams>;
+  /** Resolves once, after all output is in the log file and the exit status is on disk. */
+  readonly ended: Promise<ExitStatus>;
+  /** Forget an ended (or never started) task: kills what is left of it, waits for its shim, removes its state folder. */
+  remove(): Promise<void>;
+}
+
+export interface TaskLauncher {
+  /** `id` names the state folder; for an exec it is the exec's own id. Rejects with `LaunchError`; then nothing is left behind. */
+  launch(id: string, plan: LaunchPlan): Promise<Task>;
+  /** undefined when the engine has no such task (the machine restarted). */
+  reconnect(id: string): Promise<Task | undefined>;
+  /** Ids of all tasks whose state folder exists. */
+  list(): Promise<string[]>;
+}

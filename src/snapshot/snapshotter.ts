@@ -1,0 +1,56 @@
+/**
+ * Snapshots: the file trees that containers and layers are made of.
+ *
+ * A *committed* snapshot is one unpacked layer (read-only, shared, keyed by chainID). An *active* one is the writable
+ * layer of one container. Life cycle: `prepareLayer` → fill `folder` → `commitLayer` | `discard`; `createActive` →
+ * use → `remove`. Rows change in the caller's database transaction, so that container, endpoint and snapshot appear
+ * together or not at all; folders are made before and removed after it, and what a crash leaves is found by `sweep`.
+ */
+
+/** How to put a snapshot's tree together; becomes a `rootfs-overlay` operation. Lower folders topmost first. */
+export interface SnapshotMount {
+  readonly lower: readonly string[];
+  readonly upper?: string;
+  readonly work?: string;
+}
+
+/** A layer being unpacked. */
+export interface LayerDraft {
+  /** The folder to unpack into, empty at first. */
+  readonly folder: string;
+  /** Folders of the layers below, topmost first: for parents that the layer does not bring itself. */
+  readonly lower: readonly string[];
+}
+
+export interface Snapshotter {
+  /** undefined when the chain is not here yet. */
+  findLayer(chainId: string): { readonly folder: string } | undefined;
+  prepareLayer(parentChainId: string | undefined): Promise<LayerDraft>;
+  /** Make the draft visible as `chainId`. When another one committed the same chain meanwhile, that one is kept and the draft discarded. */
+  commitLayer(
+    draft: LayerDraft,
+    chainId: string,
+    parentChainId: string | undefined,
+    sizeBytes: number,
+  ): Promise<void>;
+  discard(draft: LayerDraft): Promise<void>;
+
+  /** Make the folders of a container's writable layer on top of a chain; `parentChainId` undefined for an empty root. */
+  prepareActive(id: string): Promise<void>;
+  /** Write the row; call inside the transaction that writes the container's. */
+  insertActive(id: string, parentChainId: string | undefined): void;
+  mount(id: string): SnapshotMount;
+  /** The tree of a committed chain alone, without a writable layer. */
+  view(chainId: string): SnapshotMount;
+  /** Delete the row; call inside the transaction that deletes the container's. */
+  deleteActive(id: string): void;
+  /** Remove the folders of an active snapshot whose row is gone. */
+  removeActive(id: string): Promise<void>;
+  /** Bytes the writable layer takes on disk. */
+  usage(id: string): Promise<number>;
+
+  /** Remove a committed layer that no image and no snapshot uses. */
+  removeLayer(chainId: string): Promise<void>;
+  /** Remove folders without a row. Run at start, before anything else uses the folders. */
+  sweep(): Promise<void>;
+}

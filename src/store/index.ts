@@ -1,0 +1,1 @@
+export { type Migration, openStore, type Store } from "./store.ts";

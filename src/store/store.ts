@@ -1,0 +1,77 @@
+import { DatabaseSync } from "node:sqlite";
+
+/** One step of a table's history. Ids sort in the order in which they are applied, for ever: "0001-containers". */
+export interface Migration {
+  readonly id: string;
+  readonly sql: string;
+}
+
+/**
+ * The engine's metadata: one SQLite database, one connection, synchronous. Each service owns its tables and passes
+ * its migrations here; a change that spans services is one `transaction` around their calls.
+ */
+export interface Store extends Disposable {
+  readonly database: DatabaseSync;
+  /** Run `work` in one transaction (nested calls join the outer one); everything is rolled back when it throws. */
+  transaction<T>(work: () => T): T;
+}
+
+/**
+ * Open (or make) the database file and bring its tables up to date.
+ *
+ * WAL with synchronous=NORMAL: a kill of the daemon at any instruction loses nothing; a power failure may lose the
+ * last transactions but never tears one (sqlite.org/pragma.html#pragma_synchronous).
+ */
+export function openStore(file: string, migrations: readonly Migration[]): Store {
+  const database = new DatabaseSync(file);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
+  migrate(database, migrations);
+  let depth = 0;
+  return {
+    database,
+    transaction(work) {
+      if (depth > 0) return work();
+      database.exec("BEGIN IMMEDIATE");
+      depth++;
+      try {
+        const result = work();
+        database.exec("COMMIT");
+        return result;
+      } catch (error) {
+        database.exec("ROLLBACK");
+        throw error;
+      } finally {
+        depth--;
+      }
+    },
+    [Symbol.dispose]() {
+      database.close();
+    },
+  };
+}
+
+function migrate(database: DatabaseSync, migrations: readonly Migration[]): void {
+  database.exec(
+    "CREATE TABLE IF NOT EXISTS migration (id TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT",
+  );
+  const applied = new Set(
+    database
+      .prepare("SELECT id FROM migration")
+      .all()
+      .map((row) => String(row.id)),
+  );
+  for (const migration of [...migrations].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    if (applied.has(migration.id)) continue;
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      database.exec(migration.sql);
+      database
+        .prepare("INSERT INTO migration (id, applied_at) VALUES (?, ?)")
+        .run(migration.id, new Date().toISOString());
+      database.exec("COMMIT");
+    } catch (error) {
+      database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+}
