@@ -14,6 +14,8 @@ export interface Store extends Disposable {
   readonly database: DatabaseSync;
   /** Run `work` in one transaction (nested calls join the outer one); everything is rolled back when it throws. */
   transaction<T>(work: () => T): T;
+  /** Run `change` once the current transaction is committed (at once when there is none); never when it is rolled back. For what memory mirrors. */
+  afterCommit(change: () => void): void;
 }
 
 /**
@@ -27,22 +29,32 @@ export function openStore(file: string, migrations: readonly Migration[]): Store
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;");
   migrate(database, migrations);
   let depth = 0;
+  let pending: (() => void)[] = [];
   return {
     database,
-    transaction(work) {
+    transaction<T>(work: () => T): T {
       if (depth > 0) return work();
       database.exec("BEGIN IMMEDIATE");
       depth++;
+      let result: T;
       try {
-        const result = work();
+        result = work();
         database.exec("COMMIT");
-        return result;
       } catch (error) {
+        pending = [];
         database.exec("ROLLBACK");
         throw error;
       } finally {
         depth--;
       }
+      const changes = pending;
+      pending = [];
+      for (const change of changes) change();
+      return result;
+    },
+    afterCommit(change) {
+      if (depth > 0) pending.push(change);
+      else change();
     },
     [Symbol.dispose]() {
       database.close();

@@ -1,0 +1,115 @@
+import { mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { invalid } from "../errors/index.ts";
+import { randomHex, wallClockNs } from "../platform/index.ts";
+import { BUILTIN_LOG_DRIVERS, checkLogConfig } from "./logs/config.ts";
+import { type MountRequest, parseMounts, resolveMounts } from "./mounts/index.ts";
+import { generateName, isValidName } from "./names/index.ts";
+import type { ContainerContext } from "./dependencies.ts";
+import { endpointRequest, networkModeOf } from "./network-mode.ts";
+import { notify } from "./notify.ts";
+import type { ContainerRecord, ResolvedMount } from "./record.ts";
+import type { CreateRequest } from "./service.ts";
+import { mergeImageConfig, validateHostConfig } from "./spec/index.ts";
+import { created } from "./state.ts";
+
+/**
+ * Create: image + names + mounts + a writable snapshot become one row. Nothing of the kernel is touched yet.
+ * Row, snapshot row and name appear in one transaction; folders made before it are taken back when it fails.
+ */
+export async function createContainer(
+  context: ContainerContext,
+  request: CreateRequest,
+): Promise<{ id: string; warnings: string[] }> {
+  const name = request.name.startsWith("/") ? request.name.slice(1) : request.name;
+  if (name !== "" && !isValidName(name)) {
+    throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  }
+  const image = await context.images.resolve(request.config.Image, request.platform);
+  const config = mergeImageConfig(request.config, image.config);
+  if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0) throw invalid("no command specified");
+  const id = randomHex(32);
+  const hostConfig = { ...request.hostConfig };
+  if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default") hostConfig.NetworkMode = "bridge";
+  const warnings = validateHostConfig(hostConfig, config);
+  checkLogConfig(hostConfig.LogConfig, BUILTIN_LOG_DRIVERS);
+  if (config.Hostname === "") config.Hostname = id.slice(0, 12);
+
+  const definition = {
+    config,
+    hostConfig,
+    networkingConfig: request.networkingConfig,
+    imageId: image.id,
+    chainId: image.chainId,
+    platform: image.os,
+    mounts: [] as ResolvedMount[],
+  };
+  const draft: ContainerRecord = {
+    id,
+    name: name === "" ? freeName(context) : name,
+    createdAtNs: wallClockNs(),
+    definition,
+    state: created(),
+    restartCount: 0,
+  };
+  const mode = networkModeOf(hostConfig);
+  if (mode.kind === "container") context.table.find(mode.reference);
+  else context.network.validate(endpointRequest(draft, mode.kind));
+
+  await using undo = new AsyncDisposableStack();
+  const volumesMade: string[] = [];
+  undo.defer(async () => {
+    for (const volume of volumesMade) await context.volumes.remove(volume);
+  });
+  const requests = parseMounts(config, hostConfig, inheritedMounts(context, hostConfig.VolumesFrom ?? []));
+  definition.mounts = await resolveMounts(requests, context.volumes, volumesMade);
+
+  const folder = join(context.folder, id);
+  undo.defer(() => rm(folder, { recursive: true, force: true }));
+  mkdirSync(folder, { mode: 0o710 });
+  undo.defer(() => context.snapshotter.removeActive(id));
+  await context.snapshotter.prepareActive(id);
+  context.store.transaction(() => {
+    context.table.insert(draft);
+    context.snapshotter.insertActive(id, image.chainId);
+  });
+  undo.move();
+  notify(context, draft, "create");
+  return { id, warnings };
+}
+
+function freeName(context: ContainerContext): string {
+  for (let attempt = 0; ; attempt++) {
+    const name = generateName(attempt);
+    if (context.table.findByName(name) === undefined) return name;
+  }
+}
+
+/** `--volumes-from ID[:ro|:rw]`: the other container's mounts, weakest of all sources. */
+function inheritedMounts(context: ContainerContext, sources: readonly string[]): MountRequest[] {
+  return sources.flatMap((source) => {
+    const at = source.lastIndexOf(":");
+    const mode = at < 0 ? "" : source.slice(at + 1);
+    if (at >= 0 && mode !== "ro" && mode !== "rw" && mode !== "z") throw invalid(`invalid mode for volumes-from: ${mode}`);
+    const other = context.table.find(at < 0 ? source : source.slice(0, at));
+    return other.definition.mounts.map(
+      (mount): MountRequest => ({
+        type: mount.Type,
+        source: mount.Type === "volume" ? (mount.Name ?? "") : mount.Source,
+        target: mount.Destination,
+        readonly: mode === "ro" || !mount.RW,
+        mode: mount.Mode,
+        propagation: mount.Type === "bind" ? mount.Propagation : "",
+        noCopy: !mount.copyUp,
+        driver: mount.Driver ?? "",
+        driverOptions: {},
+        labels: {},
+        createSource: false,
+        nonRecursive: mount.nonRecursive,
+        readonlyNonRecursive: mount.readonlyNonRecursive,
+        tmpfsOptions: mount.tmpfsOptions,
+      }),
+    );
+  });
+}

@@ -1,0 +1,39 @@
+import type { EventLog } from "../events/index.ts";
+import type { ImageService } from "../image/service.ts";
+import type { Log } from "../log/index.ts";
+import type { NetworkService } from "../network/service.ts";
+import type { KeyedMutex } from "../platform/index.ts";
+import type { Task, TaskLauncher } from "../runtime/index.ts";
+import type { Snapshotter } from "../snapshot/snapshotter.ts";
+import type { Store } from "../store/index.ts";
+import type { VolumeService } from "../volume/service.ts";
+import type { ExecTable } from "./exec-table.ts";
+import type { LaunchPlanner } from "./launch-planner.ts";
+import type { LiveContainers } from "./live.ts";
+import type { ContainerTable } from "./table.ts";
+
+/** What the container service is built from. */
+export interface ContainerServiceOptions {
+  readonly store: Store;
+  readonly images: Pick<ImageService, "resolve" | "findById">;
+  readonly snapshotter: Snapshotter;
+  readonly network: NetworkService;
+  readonly volumes: VolumeService;
+  readonly launcher: TaskLauncher;
+  readonly planner: LaunchPlanner;
+  readonly events: EventLog;
+  readonly log: Log;
+  /** DATA_ROOT/containers: one folder per container with its log and its generated files. */
+  readonly folder: string;
+}
+
+/** The same with what the service itself owns; every use case takes this as its first argument. */
+export interface ContainerContext extends ContainerServiceOptions {
+  readonly table: ContainerTable;
+  readonly execs: ExecTable;
+  readonly live: LiveContainers;
+  /** Tasks of execs, by exec id. */
+  readonly execTasks: Map<string, Task>;
+  /** One lock per container id: held while its state changes, never while waiting for its process to end. */
+  readonly locks: KeyedMutex;
+}

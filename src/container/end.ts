@@ -1,0 +1,41 @@
+import { messageOf } from "../errors/index.ts";
+import type { ExitStatus, Task } from "../runtime/index.ts";
+import type { ContainerContext } from "./dependencies.ts";
+import { settle } from "./live.ts";
+import { notify } from "./notify.ts";
+import { removeStopped } from "./removal.ts";
+import { shouldRestart } from "./restart-policy.ts";
+import { exited, restarting } from "./state.ts";
+
+/**
+ * A container's process tree has ended: release what the start took, write the exit down, tell everybody who waits,
+ * then let `--rm` have its way. Resolves with whether the restart policy wants another start. Never rejects: the end
+ * of a container is nobody's request.
+ */
+export async function handleEnd(context: ContainerContext, id: string, task: Task, status: ExitStatus): Promise<boolean> {
+  const live = context.live.of(id);
+  let restart = false;
+  try {
+    using _lock = await context.locks.acquire(id);
+    const record = context.table.get(id);
+    if (record === undefined || live.task !== task) return false;
+    live.task = undefined;
+    await Promise.all([context.network.disconnect(id), task.remove()]);
+
+    const policy = record.definition.hostConfig.RestartPolicy;
+    restart = shouldRestart(policy, status.exitCode, live.stoppedByUser, record.restartCount);
+    const ended = restart ? restarting(status) : exited(status, live.stoppedByUser);
+    const after = context.store.transaction(() => {
+      if (restart) context.table.setRestartCount(id, record.restartCount + 1);
+      return context.table.setState(id, ended);
+    });
+    if (status.oomKilled) notify(context, after, "oom");
+    const seconds = (status.exitedAtNs - status.startedAtNs) / 1_000_000_000n;
+    notify(context, after, "die", { exitCode: String(status.exitCode), execDuration: String(seconds) });
+    settle(live.exitWaiters, { statusCode: status.exitCode });
+    if (record.definition.hostConfig.AutoRemove && !restart) await removeStopped(context, after, { volumes: true });
+  } catch (error) {
+    context.log.error(`the end of container ${id} could not be recorded: ${messageOf(error)}`);
+  }
+  return restart;
+}

@@ -1,0 +1,84 @@
+import { invalid } from "../errors/index.ts";
+import { keyedMutex } from "../platform/index.ts";
+import { attachContainer } from "./attach.ts";
+import { createContainer } from "./create.ts";
+import type { ContainerContext, ContainerServiceOptions } from "./dependencies.ts";
+import { createExec, inspectExec, resizeExec, startExec } from "./exec.ts";
+import { createExecTable, execMigrations } from "./exec-table.ts";
+import { inspectContainer } from "./inspect.ts";
+import { listContainers } from "./list.ts";
+import { createLiveContainers } from "./live.ts";
+import { openContainerLog } from "./logs.ts";
+import { reconcileContainers, startByPolicy } from "./reconcile.ts";
+import { removeContainer } from "./remove.ts";
+import { renameContainer } from "./rename.ts";
+import type { ContainerService } from "./service.ts";
+import { startContainer } from "./start.ts";
+import { isRunning } from "./state.ts";
+import { killContainer, restartContainer, stopContainer } from "./stop.ts";
+import { containerMigrations, createContainerTable } from "./table.ts";
+import { waitForContainer } from "./wait.ts";
+
+export type { ContainerServiceOptions } from "./dependencies.ts";
+export type * from "./launch-planner.ts";
+export type * from "./service.ts";
+export type { ContainerRecord, ResolvedMount } from "./record.ts";
+
+export const migrations = [...containerMigrations, ...execMigrations];
+
+/** The service with what only the composition calls. */
+export interface OwnedContainerService extends ContainerService {
+  /** Run once at start, before any request. */
+  reconcile(): Promise<void>;
+  /** Run once after it. */
+  startByPolicy(): Promise<void>;
+  /** Who uses an image, for its removal. */
+  usersOf(imageId: string): { containerId: string; running: boolean }[];
+  counts(): { all: number; running: number };
+}
+
+export function createContainerService(options: ContainerServiceOptions): OwnedContainerService {
+  const context: ContainerContext = {
+    ...options,
+    table: createContainerTable(options.store),
+    execs: createExecTable(options.store),
+    live: createLiveContainers(),
+    execTasks: new Map(),
+    locks: keyedMutex(),
+  };
+  const { table } = context;
+  return {
+    create: (request) => createContainer(context, request),
+    start: async (reference) => startContainer(context, table.find(reference).id),
+    stop: (reference, how) => stopContainer(context, reference, how),
+    restart: (reference, how) => restartContainer(context, reference, how),
+    kill: (reference, signal) => killContainer(context, reference, signal),
+    rename: (reference, name) => renameContainer(context, reference, name),
+    remove: (reference, how) => removeContainer(context, reference, how),
+    wait: (reference, condition, signal) => waitForContainer(context, reference, condition, signal),
+    list: (how) => listContainers(context, how),
+    inspect: (reference, how) => inspectContainer(context, reference, how),
+    logs: (reference, how, signal) => openContainerLog(context, reference, how, signal),
+    attach: (reference, how) => attachContainer(context, reference, how),
+    async resize(reference, rows, columns) {
+      const task = context.live.peek(table.find(reference).id)?.task;
+      if (task === undefined) throw invalid(`cannot resize a stopped container: ${reference}`);
+      await task.resize(rows, columns);
+    },
+    createExec: (reference, config) => createExec(context, reference, config),
+    startExec: (id, how) => startExec(context, id, how),
+    inspectExec: (id) => inspectExec(context, id),
+    resizeExec: (id, rows, columns) => resizeExec(context, id, rows, columns),
+    reconcile: () => reconcileContainers(context),
+    startByPolicy: () => startByPolicy(context),
+    usersOf: (imageId) =>
+      table
+        .list()
+        .filter(({ definition }) => definition.imageId === imageId)
+        .map(({ id, state }) => ({ containerId: id, running: isRunning(state) })),
+    counts() {
+      const all = table.list();
+      return { all: all.length, running: all.filter(({ state }) => isRunning(state)).length };
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { LaunchPlan } from "../runtime/index.ts";
+import type { Operation } from "../runtime/plan/operations.ts";
+import type { ExecConfig } from "../wire/index.ts";
+import type { ContainerRecord } from "./record.ts";
+
+/** Namespaces of other containers that this one joins (`container:` modes): files such as /proc/PID/ns/net. */
+export interface JoinedNamespaces {
+  readonly network?: string;
+  readonly pid?: string;
+  readonly ipc?: string;
+}
+
+export interface ContainerFiles {
+  readonly resolvConf: string;
+  readonly hosts: string;
+  readonly hostname: string;
+  readonly log: string;
+}
+
+export interface LaunchRequest {
+  readonly record: ContainerRecord;
+  readonly networkOperations: readonly Operation[];
+  readonly joined: JoinedNamespaces;
+  /** Host paths of the container's generated files. */
+  readonly files: ContainerFiles;
+}
+
+/** From a container to the plan that makes it. Policy that needs the machine's facts (cgroup layout, seccomp cache) lives behind it. */
+export interface LaunchPlanner {
+  plan(request: LaunchRequest): Promise<{ plan: LaunchPlan; warnings: readonly string[] }>;
+  /** One more process in a running container whose first process is `pid`. */
+  planExec(record: ContainerRecord, pid: number, exec: ExecConfig): Promise<LaunchPlan>;
+}

@@ -1,0 +1,85 @@
+import { mkdir, stat } from "node:fs/promises";
+import { errnoOf, invalid } from "../../errors/index.ts";
+import type { VolumeService } from "../../volume/service.ts";
+import type { ResolvedMount } from "../record.ts";
+import type { MountRequest } from "./parse.ts";
+
+/**
+ * Turn requests into mounts: named volumes are made when absent, anonymous ones always, missing sources of `-v` are
+ * made as folders (Docker's old promise), missing sources of `--mount` are refused. `made` collects the names of
+ * anonymous volumes as they are made, so that a create that fails later can take them back.
+ */
+export async function resolveMounts(
+  requests: readonly MountRequest[],
+  volumes: VolumeService,
+  made: string[],
+): Promise<ResolvedMount[]> {
+  const mounts: ResolvedMount[] = [];
+  for (const request of requests) mounts.push(await resolveOne(request, volumes, made));
+  return mounts;
+}
+
+async function resolveOne(
+  request: MountRequest,
+  volumes: VolumeService,
+  made: string[],
+): Promise<ResolvedMount> {
+  const common = {
+    Destination: request.target,
+    Mode: request.mode,
+    RW: !request.readonly,
+    nonRecursive: request.nonRecursive,
+    readonlyNonRecursive: request.readonlyNonRecursive,
+    tmpfsOptions: request.tmpfsOptions,
+  };
+  switch (request.type) {
+    case "tmpfs":
+      return { ...common, Type: "tmpfs", Source: "", Propagation: "", copyUp: false, anonymous: false };
+    case "bind":
+      await requireSource(request);
+      return {
+        ...common,
+        Type: "bind",
+        Source: request.source,
+        Propagation: request.propagation === "" ? "rprivate" : request.propagation,
+        copyUp: false,
+        anonymous: false,
+      };
+    case "volume": {
+      const { source: name, driver, labels, driverOptions: options } = request;
+      const volume = await volumes.ensure({ name, driver, labels, options });
+      if (name === "") made.push(volume.name);
+      return {
+        ...common,
+        Mode: request.mode === "" ? "z" : request.mode,
+        Type: "volume",
+        Name: volume.name,
+        Source: volume.mountpoint,
+        Driver: volume.driver,
+        Propagation: "",
+        copyUp: !request.noCopy,
+        anonymous: name === "",
+      };
+    }
+  }
+}
+
+async function requireSource(request: MountRequest): Promise<void> {
+  try {
+    await stat(request.source);
+  } catch (cause) {
+    if (errnoOf(cause) !== "ENOENT") {
+      throw invalid(
+        `invalid mount config for type "bind": stat ${request.source}: ${errnoOf(cause) ?? "failed"}`,
+        { cause },
+      );
+    }
+    if (!request.createSource) {
+      throw invalid(
+        `invalid mount config for type "bind": bind source path does not exist: ${request.source}`,
+        { cause },
+      );
+    }
+    await mkdir(request.source, { recursive: true });
+  }
+}

@@ -1,0 +1,95 @@
+import { readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf } from "../errors/index.ts";
+import { wallClockNs } from "../platform/index.ts";
+import type { ContainerContext } from "./dependencies.ts";
+import { superviseExec } from "./exec.ts";
+import { removeStopped } from "./removal.ts";
+import { shouldStartWithDaemon } from "./restart-policy.ts";
+import { startContainer, superviseTask } from "./start.ts";
+import { type Ending, exited, exitCodeOf, isRunning } from "./state.ts";
+
+/** Exit code of a container whose shim vanished with the machine, as Docker has it. */
+const LOST = 255;
+
+/**
+ * Make rows and kernel agree after the daemon was away: tasks that still run are taken back into care, ends that
+ * happened meanwhile are recorded by the usual path, half-done starts and removals are finished, and folders or
+ * tasks that no row knows are removed. The normal way to start; must run before anything else touches a container.
+ */
+export async function reconcileContainers(context: ContainerContext): Promise<void> {
+  await removeUnknownTasks(context);
+  const live = new Set<string>();
+  for (const record of context.table.list()) {
+    if (record.state.status === "removing") {
+      await removeStopped(context, record, { volumes: true });
+    } else if (isRunning(record.state)) {
+      const task = await context.launcher.reconnect(record.id);
+      if (task === undefined) {
+        const last: Ending = {
+          exitCode: LOST,
+          oomKilled: false,
+          startedAtNs: record.state.startedAtNs,
+          exitedAtNs: wallClockNs(),
+        };
+        context.table.setState(record.id, exited(last, false));
+      } else {
+        live.add(record.id);
+        superviseTask(context, record.id, task);
+      }
+    } else if (record.state.status === "restarting") {
+      context.table.setState(record.id, exited(record.state.last, false));
+    }
+  }
+  await reconnectExecs(context);
+  await context.network.reconcile(live);
+  await removeUnknownFolders(context);
+}
+
+/** After reconciling: what restart policies want to run again. Starts in the background; failures are logged. */
+export async function startByPolicy(context: ContainerContext): Promise<void> {
+  for (const record of context.table.list().reverse()) {
+    const { state, definition } = record;
+    if (state.status !== "exited") continue;
+    const policy = definition.hostConfig.RestartPolicy;
+    if (definition.hostConfig.AutoRemove) await removeStopped(context, record, { volumes: true });
+    else if (shouldStartWithDaemon(policy, exitCodeOf(state), state.stoppedByUser)) {
+      await startContainer(context, record.id).catch((error) => {
+        context.log.warn(`container ${record.name} could not be started with the daemon: ${messageOf(error)}`);
+      });
+    }
+  }
+}
+
+/** A start that died before its row said "running", or an exec whose container is gone. */
+async function removeUnknownTasks(context: ContainerContext): Promise<void> {
+  const known = new Set<string>();
+  for (const { id, state } of context.table.list()) if (isRunning(state)) known.add(id);
+  for (const { id, state } of context.execs.list()) if (state.status === "running") known.add(id);
+  const isKnown = (taskId: string) => [...known].some((id) => id.startsWith(taskId));
+  for (const taskId of await context.launcher.list()) {
+    if (isKnown(taskId)) continue;
+    const task = await context.launcher.reconnect(taskId);
+    await task?.remove();
+  }
+}
+
+async function reconnectExecs(context: ContainerContext): Promise<void> {
+  for (const exec of context.execs.list()) {
+    if (exec.state.status !== "running") continue;
+    const task = await context.launcher.reconnect(exec.id);
+    if (task === undefined) context.execs.setState(exec.id, { status: "exited", exitCode: LOST, exitedAtMs: Date.now() });
+    else {
+      superviseExec(context, exec, task).catch((error) => {
+        context.log.error(`exec ${exec.id} could not be supervised: ${messageOf(error)}`);
+      });
+    }
+  }
+}
+
+async function removeUnknownFolders(context: ContainerContext): Promise<void> {
+  for (const id of readdirSync(context.folder)) {
+    if (context.table.get(id) === undefined) await rm(join(context.folder, id), { recursive: true, force: true });
+  }
+}

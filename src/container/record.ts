@@ -1,0 +1,39 @@
+import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from "../wire/index.ts";
+import type { ContainerLifeState } from "./state.ts";
+
+/** A mount of a container after every flag, image volume and default was worked out. */
+export interface ResolvedMount extends MountPoint {
+  readonly Type: "bind" | "volume" | "tmpfs";
+  /** Copy what the image has at the destination into an empty volume. */
+  readonly copyUp: boolean;
+  /** Bind: mount only the folder itself, not what is mounted below it. */
+  readonly nonRecursive: boolean;
+  /** A read-only bind whose submounts stay writable (Docker's ReadOnlyNonRecursive). */
+  readonly readonlyNonRecursive: boolean;
+  /** tmpfs(5) options, such as "size=64m,mode=1777". */
+  readonly tmpfsOptions: string;
+  /** The volume was made for this container alone and goes with `rm -v`. */
+  readonly anonymous: boolean;
+}
+
+/** What never changes after create. Stored as one JSON document. */
+export interface ContainerDefinition {
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly networkingConfig: NetworkingConfig;
+  /** "sha256:…" */
+  readonly imageId: string;
+  readonly chainId: string | undefined;
+  readonly mounts: readonly ResolvedMount[];
+  readonly platform: string;
+}
+
+/** One container as the engine knows it. `name` is without the leading slash. */
+export interface ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtNs: bigint;
+  readonly definition: ContainerDefinition;
+  readonly state: ContainerLifeState;
+  readonly restartCount: number;
+}

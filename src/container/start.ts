@@ -1,0 +1,139 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { conflict, internal, messageOf, notFound, notModified } from "../errors/index.ts";
+import { wallClockNs } from "../platform/index.ts";
+import { type ExitStatus, LaunchError, type Task } from "../runtime/index.ts";
+import type { ContainerContext } from "./dependencies.ts";
+import { handleEnd } from "./end.ts";
+import type { ContainerFiles, JoinedNamespaces, LaunchRequest } from "./launch-planner.ts";
+import { endpointRequest, networkModeOf } from "./network-mode.ts";
+import { notify } from "./notify.ts";
+import type { ContainerRecord } from "./record.ts";
+import { restartDelayMs } from "./restart-policy.ts";
+import { failed, isRunning, running } from "./state.ts";
+
+/** Exit code of a container whose start failed for a reason of the engine's own. */
+const START_FAILED = 128;
+
+/** Start a container that does not run. Throws not-modified when it does; on failure everything done is taken back. */
+export async function startContainer(context: ContainerContext, id: string): Promise<void> {
+  using _lock = await context.locks.acquire(id);
+  const record = context.table.get(id);
+  if (record === undefined) throw notFound(`No such container: ${id}`);
+  if (isRunning(record.state)) throw notModified(`container ${id} is already running`);
+  if (record.state.status === "removing") throw conflict("container is marked for removal and cannot be started");
+  const live = context.live.of(id);
+  clearTimeout(live.restartTimer);
+  try {
+    const task = await launch(context, record);
+    live.stoppedByUser = false;
+    superviseTask(context, id, task);
+    notify(context, record, "start");
+  } catch (error) {
+    const exitCode = error instanceof LaunchError ? error.exitCode : START_FAILED;
+    context.table.setState(id, failed(record.state, { exitCode, message: messageOf(error) }));
+    for (const attachment of live.attachments) attachment.abandon();
+    live.attachments.clear();
+    throw error;
+  }
+}
+
+/** Take a running task into the daemon's care: what happens at its end, and after it. Also for tasks found again. */
+export function superviseTask(context: ContainerContext, id: string, task: Task): void {
+  const live = context.live.of(id);
+  live.task = task;
+  live.end = task.ended.then(async (status) => {
+    if (await handleEnd(context, id, task, status)) scheduleRestart(context, id, status);
+  });
+}
+
+/** Docker takes a run of ten seconds as proof that a container works, and starts counting anew. */
+const QUICK_MS = 10_000;
+
+function scheduleRestart(context: ContainerContext, id: string, status: ExitStatus): void {
+  const live = context.live.of(id);
+  const ranMs = Number((status.exitedAtNs - status.startedAtNs) / 1_000_000n);
+  live.quickRestarts = ranMs >= QUICK_MS ? 0 : live.quickRestarts + 1;
+  live.restartTimer = setTimeout(() => {
+    startContainer(context, id).catch((error) => {
+      context.log.warn(`container ${id} could not be restarted: ${messageOf(error)}`);
+    });
+  }, restartDelayMs(live.quickRestarts));
+}
+
+/** The steps of a start. What each step took is released in reverse when a later one fails. */
+async function launch(context: ContainerContext, record: ContainerRecord): Promise<Task> {
+  await using undo = new AsyncDisposableStack();
+  const request = await connect(context, record, undo);
+  const { plan, warnings } = await context.planner.plan(request);
+  for (const warning of warnings) context.log.warn(warning, { container: record.id });
+
+  const task = await context.launcher.launch(record.id, plan);
+  undo.defer(() => task.remove());
+  for (const warning of task.warnings) context.log.warn(warning, { container: record.id });
+  const live = context.live.of(record.id);
+  for (const attachment of live.attachments) await attachment.connect(task);
+  live.attachments.clear();
+
+  await task.start();
+  context.table.setState(record.id, running(task.pid, wallClockNs()));
+  undo.move();
+  return task;
+}
+
+async function connect(
+  context: ContainerContext,
+  record: ContainerRecord,
+  undo: AsyncDisposableStack,
+): Promise<LaunchRequest> {
+  const folder = join(context.folder, record.id);
+  const log = join(folder, `${record.id}-json.log`);
+  const joined = joinedNamespaces(context, record);
+  const mode = networkModeOf(record.definition.hostConfig);
+  if (mode.kind === "container") {
+    const other = filesOf(context, context.table.find(mode.reference).id);
+    return { record, joined, networkOperations: [], files: { ...other, log } };
+  }
+  const connection = await context.network.connect(endpointRequest(record, mode.kind));
+  undo.defer(() => context.network.disconnect(record.id));
+  const files = filesOf(context, record.id);
+  writeFileSync(files.resolvConf, connection.resolvConf, { mode: 0o644 });
+  writeFileSync(files.hosts, connection.hosts, { mode: 0o644 });
+  writeFileSync(files.hostname, connection.hostname, { mode: 0o644 });
+  return { record, joined, networkOperations: connection.operations, files };
+}
+
+/** Where a container's generated files and its log lie. */
+export function filesOf(context: Pick<ContainerContext, "folder">, id: string): ContainerFiles {
+  const folder = join(context.folder, id);
+  return {
+    resolvConf: join(folder, "resolv.conf"),
+    hosts: join(folder, "hosts"),
+    hostname: join(folder, "hostname"),
+    log: join(folder, `${id}-json.log`),
+  };
+}
+
+function joinedNamespaces(context: ContainerContext, record: ContainerRecord): JoinedNamespaces {
+  const { NetworkMode, PidMode, IpcMode } = record.definition.hostConfig;
+  const network = namespaceOf(context, NetworkMode, "net");
+  const pid = namespaceOf(context, PidMode, "pid");
+  const ipc = namespaceOf(context, IpcMode, "ipc");
+  return {
+    ...(network === undefined ? {} : { network }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(ipc === undefined ? {} : { ipc }),
+  };
+}
+
+function namespaceOf(context: ContainerContext, mode: string, kind: string): string | undefined {
+  if (!mode.startsWith("container:")) return undefined;
+  const reference = mode.slice("container:".length);
+  const other = context.table.find(reference);
+  if (!isRunning(other.state)) {
+    throw kind === "net"
+      ? conflict(`cannot join network of a non running container: ${other.id}`)
+      : internal(`cannot join ${kind.toUpperCase()} of a non running container: ${other.id}`);
+  }
+  return `/proc/${other.state.pid}/ns/${kind}`;
+}
