@@ -1,11 +1,78 @@
+import { parseArgs } from "node:util";
+import { invalid } from "../errors/index.ts";
+
 /** Where a daemon lives. Every path, bridge name, packet table and cgroup parent derives from these. */
 export interface DaemonOptions {
   /** Such as "unix:///run/gantry.sock"; at least one. */
   readonly hosts: readonly string[];
   /** Images, containers, volumes, database. */
   readonly dataRoot: string;
-  /** State that does not outlive the machine's run: task folders, sockets, pid file. */
+  /** State that does not outlive the machine's run: task folders, sockets. */
   readonly execRoot: string;
   /** Names the bridge (NAME0), the packet table and the cgroup parent. */
   readonly name: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+export const DEFAULT_HOST = "unix:///run/gantry.sock";
+
+const LEVELS = ["debug", "info", "warn", "error"] as const;
+
+export const DAEMON_HELP = `Usage:  gantry daemon [OPTIONS]
+
+Run the engine. SIGTERM stops the daemon and leaves containers running; the next daemon takes them back.
+
+Options:
+      --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
+      --debug              The same as --log-level debug
+      --exec-root string   Folder of sockets and running state (default "/run/gantry")
+      --help               Print usage
+  -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
+  -l, --log-level string   "debug", "info", "warn" or "error" (default "info")
+      --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
+`;
+
+/** Options of `gantry daemon`, or undefined when help was asked for. Throws invalid for anything else. */
+export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | undefined {
+  const values = parse(argv);
+  if (values.help === true) return undefined;
+  const name = values.name ?? "gantry";
+  // The bridge is called NAME0 and Linux keeps 15 characters of an interface's name.
+  if (!/^[a-z][a-z0-9_-]{0,13}$/.test(name)) {
+    throw invalid(`invalid --name ${name}: 1 to 14 lower-case letters, digits, - and _, beginning with a letter`);
+  }
+  const level = values.debug === true ? "debug" : (values["log-level"] ?? "info");
+  const logLevel = LEVELS.find((known) => known === level);
+  if (logLevel === undefined) throw invalid(`invalid --log-level ${level}: use one of ${LEVELS.join(", ")}`);
+  return {
+    hosts: values.host ?? [DEFAULT_HOST],
+    dataRoot: absolute("data-root", values["data-root"] ?? "/var/lib/gantry"),
+    execRoot: absolute("exec-root", values["exec-root"] ?? "/run/gantry"),
+    name,
+    logLevel,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        host: { type: "string", short: "H", multiple: true },
+        "data-root": { type: "string" },
+        "exec-root": { type: "string" },
+        name: { type: "string" },
+        "log-level": { type: "string", short: "l" },
+        debug: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    }).values;
+  } catch (cause) {
+    throw invalid(`${cause instanceof Error ? cause.message : String(cause)}\nSee 'gantry daemon --help'.`, { cause });
+  }
+}
+
+function absolute(flag: string, path: string): string {
+  if (!path.startsWith("/")) throw invalid(`invalid --${flag} ${path}: the path must be absolute`);
+  return path;
 }

@@ -1,0 +1,33 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync } from "node:fs";
+import { unavailable } from "../errors/index.ts";
+
+/**
+ * Start a daemon in the background with its default places and wait until it listens. For a client that found nobody
+ * at the default socket. Two clients at once are no harm: the daemon that finds the data root taken ends, and its
+ * client is told so by `unavailable`, upon which it looks at the socket again.
+ */
+export async function startDaemonInBackground(program: readonly string[]): Promise<void> {
+  const folder = "/var/log/gantry";
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  const logFile = `${folder}/daemon.log`;
+  const log = openSync(logFile, "a", 0o640);
+  const [command = process.execPath, ...args] = program;
+  const daemon = spawn(command, [...args, "daemon"], {
+    stdio: ["ignore", log, log, "pipe"],
+    detached: true,
+    cwd: "/",
+    env: { ...process.env, GANTRY_READY_FD: "3" },
+  });
+  const ready = daemon.stdio[3];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  daemon.once("error", reject);
+  daemon.once("exit", (code) => reject(unavailable(`the daemon ended with code ${code}; its log is ${logFile}`)));
+  ready?.once("data", () => resolve());
+  try {
+    await promise;
+  } finally {
+    daemon.unref();
+    ready?.destroy();
+  }
+}

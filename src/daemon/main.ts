@@ -1,0 +1,42 @@
+import { writeSync } from "node:fs";
+import { EngineError, messageOf } from "../errors/index.ts";
+import { createLog } from "../log/index.ts";
+import { startDaemon } from "./daemon.ts";
+import { DAEMON_HELP, parseDaemonOptions } from "./options.ts";
+
+/** A parent that waits for readiness passes the number of a pipe's descriptor in this variable. */
+const READY_FD = "GANTRY_READY_FD";
+
+/** `gantry daemon`: run until SIGTERM or SIGINT. Gives the exit code. */
+export async function runDaemon(argv: readonly string[]): Promise<number> {
+  try {
+    const options = parseDaemonOptions(argv);
+    if (options === undefined) {
+      writeSync(1, DAEMON_HELP);
+      return 0;
+    }
+    const stop = signalled("SIGTERM", "SIGINT");
+    const log = await createLog({ level: options.logLevel });
+    await using daemon = await startDaemon(options, log);
+    log.info(`listening on ${options.hosts.join(", ")}`);
+    announceReady();
+    log.info(`${await stop}: the daemon stops, containers go on`);
+    await daemon.close();
+    return 0;
+  } catch (error) {
+    writeSync(2, `gantry daemon: ${messageOf(error)}\n`);
+    return error instanceof EngineError && error.kind === "invalid" ? 125 : 1;
+  }
+}
+
+function signalled(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of signals) process.once(signal, () => resolve(signal));
+  return promise;
+}
+
+function announceReady(): void {
+  const fd = process.env[READY_FD];
+  delete process.env[READY_FD];
+  if (fd !== undefined && /^\d+$/.test(fd)) writeSync(Number(fd), "ready\n");
+}

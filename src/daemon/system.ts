@@ -1,0 +1,130 @@
+import { readFileSync } from "node:fs";
+import { arch, cpus, hostname, release, totalmem } from "node:os";
+import type { InfoReply, VersionReply } from "../wire/index.ts";
+
+/** The newest Engine API that is spoken, and the oldest. */
+export const API_VERSION = "1.51";
+export const MIN_API_VERSION = "1.24";
+export const ENGINE_VERSION = "0.1.0";
+
+const ARCHITECTURES: Readonly<Record<string, { go: string; kernel: string }>> = {
+  x64: { go: "amd64", kernel: "x86_64" },
+  arm64: { go: "arm64", kernel: "aarch64" },
+};
+
+export function describeVersion(): VersionReply {
+  const details = {
+    ApiVersion: API_VERSION,
+    Arch: architecture().go,
+    KernelVersion: release(),
+    MinAPIVersion: MIN_API_VERSION,
+    Os: "linux",
+  };
+  return {
+    Platform: { Name: "Gantry" },
+    Components: [
+      { Name: "Engine", Version: ENGINE_VERSION, Details: details },
+      { Name: "bun", Version: process.versions.bun ?? process.version, Details: {} },
+    ],
+    Version: ENGINE_VERSION,
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: "",
+    GoVersion: "",
+    Os: "linux",
+    Arch: details.Arch,
+    KernelVersion: details.KernelVersion,
+    BuildTime: "",
+  };
+}
+
+/** What `info` reports of the engine's own state. */
+export interface EngineFacts {
+  readonly id: string;
+  readonly dataRoot: string;
+  readonly containers: { readonly all: number; readonly running: number };
+  readonly images: number;
+  readonly cgroupVersion: "1" | "2";
+  readonly warnings: readonly string[];
+}
+
+export function describeInfo(facts: EngineFacts): InfoReply {
+  const { all, running } = facts.containers;
+  return {
+    ID: facts.id,
+    Containers: all,
+    ContainersRunning: running,
+    ContainersPaused: 0,
+    ContainersStopped: all - running,
+    Images: facts.images,
+    Driver: "overlay2",
+    DriverStatus: [["Backing Filesystem", backingFilesystem(facts.dataRoot)]],
+    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() === "1",
+    OomKillDisable: facts.cgroupVersion === "1",
+    Debug: false,
+    NFd: 0,
+    NGoroutines: 0,
+    SystemTime: new Date().toISOString(),
+    LoggingDriver: "json-file",
+    CgroupDriver: "cgroupfs",
+    CgroupVersion: facts.cgroupVersion,
+    NEventsListener: 0,
+    KernelVersion: release(),
+    OperatingSystem: operatingSystem(),
+    OSVersion: "",
+    OSType: "linux",
+    Architecture: architecture().kernel,
+    IndexServerAddress: "https://index.docker.io/v1/",
+    RegistryConfig: { InsecureRegistryCIDRs: ["127.0.0.0/8", "::1/128"], IndexConfigs: {}, Mirrors: null },
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    DockerRootDir: facts.dataRoot,
+    HttpProxy: process.env.HTTP_PROXY ?? "",
+    HttpsProxy: process.env.HTTPS_PROXY ?? "",
+    NoProxy: process.env.NO_PROXY ?? "",
+    Name: hostname(),
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: ENGINE_VERSION,
+    Runtimes: { gantry: { path: "gantry-shim" } },
+    DefaultRuntime: "gantry",
+    Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+    LiveRestoreEnabled: true,
+    Isolation: "",
+    InitBinary: "",
+    ContainerdCommit: { ID: "" },
+    RuncCommit: { ID: "" },
+    InitCommit: { ID: "" },
+    SecurityOptions: ["name=seccomp,profile=builtin", "name=cgroupns"],
+    Warnings: [...facts.warnings],
+  };
+}
+
+const architecture = () => ARCHITECTURES[arch()] ?? { go: arch(), kernel: arch() };
+
+/** PRETTY_NAME of os-release(5). */
+function operatingSystem(): string {
+  const line = readFileSync("/etc/os-release", "utf8")
+    .split("\n")
+    .find((text) => text.startsWith("PRETTY_NAME="));
+  return line === undefined ? "Linux" : line.slice("PRETTY_NAME=".length).replaceAll('"', "");
+}
+
+/** Type of the file system below a folder: of the longest mount point in /proc/self/mounts that is a prefix of it. */
+function backingFilesystem(folder: string): string {
+  let best = { point: "", type: "unknown" };
+  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
+    const [, point = "", type = ""] = line.split(" ");
+    const prefix = point.endsWith("/") ? point : `${point}/`;
+    if (point !== "" && `${folder}/`.startsWith(prefix) && point.length >= best.point.length) best = { point, type };
+  }
+  return best.type;
+}
