@@ -26,13 +26,18 @@ export async function attachContainer(
   if (!options.stream) return replayed(context, record, options, false);
 
   const task = context.live.peek(record.id)?.task;
-  const streams = task === undefined ? await waitForTask(context, record, wanted) : await task.attach(outputOf(wanted));
+  const streams =
+    task === undefined ? await waitForTask(context, record, wanted) : await task.attach(outputOf(wanted));
   const attached = withDetachKeys({ tty, ...streams, close: () => streams.close() }, options);
   if (!options.logs) return attached;
   // The log in follow mode is history and present in one stream, without a gap or a repetition between them.
   const replay = await replayed(context, record, options, true);
   attached.output.resume();
-  return { ...attached, output: replay.output, close: () => Promise.all([attached.close(), replay.close()]).then(() => {}) };
+  return {
+    ...attached,
+    output: replay.output,
+    close: () => Promise.all([attached.close(), replay.close()]).then(() => {}),
+  };
 }
 
 const outputOf = ({ stdin, stdout, stderr, logs }: AttachOptions) =>

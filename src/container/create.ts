@@ -3,10 +3,10 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
+import type { ContainerContext } from "./dependencies.ts";
 import { BUILTIN_LOG_DRIVERS, checkLogConfig } from "./logs/config.ts";
 import { type MountRequest, parseMounts, resolveMounts } from "./mounts/index.ts";
 import { generateName, isValidName } from "./names/index.ts";
-import type { ContainerContext } from "./dependencies.ts";
 import { endpointRequest, networkModeOf } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
@@ -28,10 +28,12 @@ export async function createContainer(
   }
   const image = await context.images.resolve(request.config.Image, request.platform);
   const config = mergeImageConfig(request.config, image.config);
-  if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0) throw invalid("no command specified");
+  if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0)
+    throw invalid("no command specified");
   const id = randomHex(32);
   const hostConfig = { ...request.hostConfig };
-  if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default") hostConfig.NetworkMode = "bridge";
+  if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default")
+    hostConfig.NetworkMode = "bridge";
   const warnings = validateHostConfig(hostConfig, config);
   checkLogConfig(hostConfig.LogConfig, BUILTIN_LOG_DRIVERS);
   if (config.Hostname === "") config.Hostname = id.slice(0, 12);
@@ -91,7 +93,8 @@ function inheritedMounts(context: ContainerContext, sources: readonly string[]):
   return sources.flatMap((source) => {
     const at = source.lastIndexOf(":");
     const mode = at < 0 ? "" : source.slice(at + 1);
-    if (at >= 0 && mode !== "ro" && mode !== "rw" && mode !== "z") throw invalid(`invalid mode for volumes-from: ${mode}`);
+    if (at >= 0 && mode !== "ro" && mode !== "rw" && mode !== "z")
+      throw invalid(`invalid mode for volumes-from: ${mode}`);
     const other = context.table.find(at < 0 ? source : source.slice(0, at));
     return other.definition.mounts.map(
       (mount): MountRequest => ({

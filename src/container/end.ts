@@ -12,7 +12,12 @@ import { exited, restarting } from "./state.ts";
  * then let `--rm` have its way. Resolves with whether the restart policy wants another start. Never rejects: the end
  * of a container is nobody's request.
  */
-export async function handleEnd(context: ContainerContext, id: string, task: Task, status: ExitStatus): Promise<boolean> {
+export async function handleEnd(
+  context: ContainerContext,
+  id: string,
+  task: Task,
+  status: ExitStatus,
+): Promise<boolean> {
   const live = context.live.of(id);
   let restart = false;
   try {
@@ -33,7 +38,8 @@ export async function handleEnd(context: ContainerContext, id: string, task: Tas
     const seconds = (status.exitedAtNs - status.startedAtNs) / 1_000_000_000n;
     notify(context, after, "die", { exitCode: String(status.exitCode), execDuration: String(seconds) });
     settle(live.exitWaiters, { statusCode: status.exitCode });
-    if (record.definition.hostConfig.AutoRemove && !restart) await removeStopped(context, after, { volumes: true });
+    if (record.definition.hostConfig.AutoRemove && !restart)
+      await removeStopped(context, after, { volumes: true });
   } catch (error) {
     context.log.error(`the end of container ${id} could not be recorded: ${messageOf(error)}`);
   }

@@ -43,7 +43,9 @@ export interface ExecTable {
 export function createExecTable(store: Store): ExecTable {
   const { database } = store;
   const byId = new Map<string, ExecRecord>();
-  const insertRow = database.prepare("INSERT INTO exec (id, container_id, config, state) VALUES (?, ?, ?, ?)");
+  const insertRow = database.prepare(
+    "INSERT INTO exec (id, container_id, config, state) VALUES (?, ?, ?, ?)",
+  );
   const updateState = database.prepare("UPDATE exec SET state = ? WHERE id = ?");
   const deleteRow = database.prepare("DELETE FROM exec WHERE id = ?");
   for (const row of database.prepare("SELECT * FROM exec").all()) {
@@ -61,7 +63,12 @@ export function createExecTable(store: Store): ExecTable {
   };
   return {
     insert(record) {
-      insertRow.run(record.id, record.containerId, JSON.stringify(record.config), JSON.stringify(record.state));
+      insertRow.run(
+        record.id,
+        record.containerId,
+        JSON.stringify(record.config),
+        JSON.stringify(record.state),
+      );
       store.afterCommit(() => byId.set(record.id, record));
     },
     setState(id, state) {

@@ -40,14 +40,19 @@ export async function startExec(
   if (findExec(context, execId).state.status !== "created") throw conflict(`exec ${execId} has already run`);
   const record = runningContainer(context, exec.containerId);
   const { pid } = record.state;
-  const config = options.consoleSize === undefined ? exec.config : { ...exec.config, ConsoleSize: options.consoleSize };
+  const config =
+    options.consoleSize === undefined ? exec.config : { ...exec.config, ConsoleSize: options.consoleSize };
 
   await using undo = new AsyncDisposableStack();
   const task = await launchExec(context, record, pid, exec, config);
   undo.defer(() => task.remove());
   const streams = options.detach
     ? undefined
-    : await task.attach({ stdin: config.AttachStdin, stdout: config.AttachStdout, stderr: config.AttachStderr });
+    : await task.attach({
+        stdin: config.AttachStdin,
+        stdout: config.AttachStdout,
+        stderr: config.AttachStderr,
+      });
   await task.start().catch((error) => failExec(context, exec, error));
   context.execs.setState(execId, { status: "running", pid: task.pid });
   undo.move();
@@ -97,7 +102,8 @@ export async function superviseExec(context: ContainerContext, exec: ExecRecord,
   context.execs.setState(exec.id, { status: "exited", exitCode, exitedAtMs: Date.now() });
   context.execTasks.delete(exec.id);
   const record = context.table.get(exec.containerId);
-  if (record !== undefined) notify(context, record, "exec_die", { execID: exec.id, exitCode: String(exitCode) });
+  if (record !== undefined)
+    notify(context, record, "exec_die", { execID: exec.id, exitCode: String(exitCode) });
   task.remove().catch((error) => {
     context.log.error(`what exec ${exec.id} left behind could not be removed: ${messageOf(error)}`);
   });
@@ -138,7 +144,12 @@ export function inspectExec(context: ContainerContext, execId: string): ExecInsp
   };
 }
 
-export async function resizeExec(context: ContainerContext, id: string, rows: number, columns: number): Promise<void> {
+export async function resizeExec(
+  context: ContainerContext,
+  id: string,
+  rows: number,
+  columns: number,
+): Promise<void> {
   findExec(context, id);
   const task = context.execTasks.get(id);
   if (task === undefined) throw new EngineError("internal", `exec ${id} is not running`);

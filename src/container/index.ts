@@ -21,8 +21,8 @@ import { waitForContainer } from "./wait.ts";
 
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export type * from "./launch-planner.ts";
-export type * from "./service.ts";
 export type { ContainerRecord, ResolvedMount } from "./record.ts";
+export type * from "./service.ts";
 
 export const migrations = [...containerMigrations, ...execMigrations];
 

@@ -3,8 +3,8 @@ import type { ContainerInspect, EndpointSettings, MountPoint, NetworkSettings } 
 import type { ContainerContext } from "./dependencies.ts";
 import { networkModeOf } from "./network-mode.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
-import { describeState } from "./state.ts";
 import { filesOf } from "./start.ts";
+import { describeState } from "./state.ts";
 
 /** Everything of one container, as GET /containers/{id}/json has it. */
 export async function inspectContainer(
@@ -28,7 +28,8 @@ export async function inspectContainer(
     ResolvConfPath: written ? files.resolvConf : "",
     HostnamePath: written ? files.hostname : "",
     HostsPath: written ? files.hosts : "",
-    LogPath: definition.hostConfig.LogConfig.Type === "json-file" && written ? filesOf(context, record.id).log : "",
+    LogPath:
+      definition.hostConfig.LogConfig.Type === "json-file" && written ? filesOf(context, record.id).log : "",
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: "overlay2",
@@ -64,7 +65,10 @@ export async function sizesOf(
   record: ContainerRecord,
 ): Promise<{ SizeRw: number; SizeRootFs: number }> {
   const SizeRw = await context.snapshotter.usage(record.id);
-  return { SizeRw, SizeRootFs: SizeRw + (context.images.findById(record.definition.imageId)?.sizeBytes ?? 0) };
+  return {
+    SizeRw,
+    SizeRootFs: SizeRw + (context.images.findById(record.definition.imageId)?.sizeBytes ?? 0),
+  };
 }
 
 export function mountPointOf(mount: ResolvedMount): MountPoint {
@@ -99,7 +103,10 @@ const UNCONNECTED: EndpointSettings = {
   DNSNames: null,
 };
 
-export function networksOf(context: ContainerContext, record: ContainerRecord): Record<string, EndpointSettings> {
+export function networksOf(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Record<string, EndpointSettings> {
   const { NetworkMode } = record.definition.hostConfig;
   if (NetworkMode.startsWith("container:")) return {};
   const description = context.network.describe(record.id);

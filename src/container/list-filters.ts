@@ -13,7 +13,9 @@ const STATUSES = new Set(["created", "restarting", "running", "removing", "pause
  * every key has to fit. Throws invalid for a value that can never fit, not-found for an unknown before/since.
  */
 export function containerFilter(context: ContainerContext, filters: Filters): Predicate {
-  const predicates = [...filters].filter(([, values]) => values.size > 0).map(([key, values]) => forKey(context, key, [...values]));
+  const predicates = [...filters]
+    .filter(([, values]) => values.size > 0)
+    .map(([key, values]) => forKey(context, key, [...values]));
   return (record) => predicates.every((predicate) => predicate(record));
 }
 
@@ -52,8 +54,14 @@ function forKey(context: ContainerContext, key: string, values: string[]): Predi
     case "network":
       return ({ id, definition }) => {
         const attached = context.network.describe(id);
-        const names = [definition.hostConfig.NetworkMode, attached?.networkName, attached?.settings.NetworkID];
-        return values.some((value) => names.some((name) => name === value || (value.length >= 12 && name?.startsWith(value))));
+        const names = [
+          definition.hostConfig.NetworkMode,
+          attached?.networkName,
+          attached?.settings.NetworkID,
+        ];
+        return values.some((value) =>
+          names.some((name) => name === value || (value.length >= 12 && name?.startsWith(value))),
+        );
       };
     case "publish": {
       const ports = values.flatMap(portRange);
@@ -61,17 +69,20 @@ function forKey(context: ContainerContext, key: string, values: string[]): Predi
         const bound = context.network.describe(record.id)?.ports ?? {};
         return Object.entries(bound).some(
           ([key, bindings]) =>
-            bindings !== null && ports.some((port) => bindings.some((b) => `${b.HostPort}/${key.split("/")[1]}` === port)),
+            bindings !== null &&
+            ports.some((port) => bindings.some((b) => `${b.HostPort}/${key.split("/")[1]}` === port)),
         );
       };
     }
     case "expose": {
       const ports = values.flatMap(portRange);
-      return ({ definition }) => Object.keys(definition.config.ExposedPorts ?? {}).some((port) => ports.includes(port));
+      return ({ definition }) =>
+        Object.keys(definition.config.ExposedPorts ?? {}).some((port) => ports.includes(port));
     }
     case "health":
       for (const value of values) {
-        if (!["starting", "healthy", "unhealthy", "none"].includes(value)) throw invalid(`invalid filter 'health=${value}'`);
+        if (!["starting", "healthy", "unhealthy", "none"].includes(value))
+          throw invalid(`invalid filter 'health=${value}'`);
       }
       return () => values.includes("none");
     case "is-task":
@@ -96,7 +107,8 @@ function namePattern(value: string): Predicate {
 
 function literalOrPattern(value: string): (text: string) => boolean {
   // Bounded: a hostile pattern may not hold up the daemon by backtracking, so only plain ones become expressions.
-  if (value.length > 256 || /[+*}]\)?[+*{]|\(.*[|+*].*\)[+*{]/.test(value)) return (text) => text.includes(value);
+  if (value.length > 256 || /[+*}]\)?[+*{]|\(.*[|+*].*\)[+*{]/.test(value))
+    return (text) => text.includes(value);
   try {
     const pattern = new RegExp(value);
     return (text) => pattern.test(text);
@@ -125,6 +137,10 @@ function integer(key: string, value: string): number {
 function portRange(value: string): string[] {
   const [, first = "", last = first, protocol = "tcp"] =
     /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(value) ?? [];
-  if (first === "" || Number(last) > 65_535 || Number(last) < Number(first)) throw invalid(`invalid filter 'publish=${value}'`);
-  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => `${Number(first) + i}/${protocol}`);
+  if (first === "" || Number(last) > 65_535 || Number(last) < Number(first))
+    throw invalid(`invalid filter 'publish=${value}'`);
+  return Array.from(
+    { length: Number(last) - Number(first) + 1 },
+    (_, i) => `${Number(first) + i}/${protocol}`,
+  );
 }

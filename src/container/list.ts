@@ -14,7 +14,10 @@ export interface ListOptions {
 }
 
 /** Containers, newest first. Without `all`, a limit or a filter that speaks of the state, only those that run. */
-export async function listContainers(context: ContainerContext, options: ListOptions): Promise<ContainerSummary[]> {
+export async function listContainers(
+  context: ContainerContext,
+  options: ListOptions,
+): Promise<ContainerSummary[]> {
   const { filters, limit } = options;
   const everyState =
     options.all || limit > 0 || ["status", "exited", "before", "since"].some((key) => filters.has(key));
@@ -25,7 +28,10 @@ export async function listContainers(context: ContainerContext, options: ListOpt
     const { status } = record.state;
     if (!everyState && status !== "running" && status !== "restarting") continue;
     if (!matches(record)) continue;
-    summaries.push({ ...summarise(context, record, nowNs), ...(options.size ? await sizesOf(context, record) : {}) });
+    summaries.push({
+      ...summarise(context, record, nowNs),
+      ...(options.size ? await sizesOf(context, record) : {}),
+    });
     if (limit > 0 && summaries.length === limit) break;
   }
   return summaries;

@@ -13,7 +13,8 @@ export async function openContainerLog(
 ): Promise<OutputStream> {
   const record = context.table.find(reference);
   const { config, hostConfig } = record.definition;
-  if (hostConfig.LogConfig.Type === "none") throw unsupported("configured logging driver does not support reading");
+  if (hostConfig.LogConfig.Type === "none")
+    throw unsupported("configured logging driver does not support reading");
   const task = context.live.peek(record.id)?.task;
   const output = openLog({
     file: filesOf(context, record.id).log,

@@ -12,6 +12,9 @@ export function notify(
   context.events.publish({
     Type: "container",
     Action: action,
-    Actor: { ID: record.id, Attributes: { ...config.Labels, image: config.Image, name: record.name, ...extra } },
+    Actor: {
+      ID: record.id,
+      Attributes: { ...config.Labels, image: config.Image, name: record.name, ...extra },
+    },
   });
 }

@@ -8,7 +8,7 @@ import { superviseExec } from "./exec.ts";
 import { removeStopped } from "./removal.ts";
 import { shouldStartWithDaemon } from "./restart-policy.ts";
 import { startContainer, superviseTask } from "./start.ts";
-import { type Ending, exited, exitCodeOf, isRunning } from "./state.ts";
+import { type Ending, exitCodeOf, exited, isRunning } from "./state.ts";
 
 /** Exit code of a container whose shim vanished with the machine, as Docker has it. */
 const LOST = 255;
@@ -56,7 +56,9 @@ export async function startByPolicy(context: ContainerContext): Promise<void> {
     if (definition.hostConfig.AutoRemove) await removeStopped(context, record, { volumes: true });
     else if (shouldStartWithDaemon(policy, exitCodeOf(state), state.stoppedByUser)) {
       await startContainer(context, record.id).catch((error) => {
-        context.log.warn(`container ${record.name} could not be started with the daemon: ${messageOf(error)}`);
+        context.log.warn(
+          `container ${record.name} could not be started with the daemon: ${messageOf(error)}`,
+        );
       });
     }
   }
@@ -79,7 +81,8 @@ async function reconnectExecs(context: ContainerContext): Promise<void> {
   for (const exec of context.execs.list()) {
     if (exec.state.status !== "running") continue;
     const task = await context.launcher.reconnect(exec.id);
-    if (task === undefined) context.execs.setState(exec.id, { status: "exited", exitCode: LOST, exitedAtMs: Date.now() });
+    if (task === undefined)
+      context.execs.setState(exec.id, { status: "exited", exitCode: LOST, exitedAtMs: Date.now() });
     else {
       superviseExec(context, exec, task).catch((error) => {
         context.log.error(`exec ${exec.id} could not be supervised: ${messageOf(error)}`);
@@ -90,6 +93,7 @@ async function reconnectExecs(context: ContainerContext): Promise<void> {
 
 async function removeUnknownFolders(context: ContainerContext): Promise<void> {
   for (const id of readdirSync(context.folder)) {
-    if (context.table.get(id) === undefined) await rm(join(context.folder, id), { recursive: true, force: true });
+    if (context.table.get(id) === undefined)
+      await rm(join(context.folder, id), { recursive: true, force: true });
   }
 }

@@ -16,7 +16,9 @@ export async function removeContainer(
   if (isRunning(record.state) || record.state.status === "restarting") {
     if (!options.force) {
       const advice = "stop the container before removing or force remove";
-      throw conflict(`cannot remove container "/${record.name}": container is ${record.state.status}: ${advice}`);
+      throw conflict(
+        `cannot remove container "/${record.name}": container is ${record.state.status}: ${advice}`,
+      );
     }
     live.stoppedByUser = true;
     clearTimeout(live.restartTimer);
@@ -26,7 +28,8 @@ export async function removeContainer(
   const now = context.table.get(record.id);
   // `--rm` may have been faster; then the wish is fulfilled.
   if (now === undefined) return;
-  if (isRunning(now.state)) throw conflict(`container ${record.id} was started again while it was being removed`);
+  if (isRunning(now.state))
+    throw conflict(`container ${record.id} was started again while it was being removed`);
   await removeStopped(context, now, options);
 }
 

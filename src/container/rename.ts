@@ -4,10 +4,15 @@ import { isValidName } from "./names/index.ts";
 import { notify } from "./notify.ts";
 
 /** Give a container another name, running or not. */
-export async function renameContainer(context: ContainerContext, reference: string, newName: string): Promise<void> {
+export async function renameContainer(
+  context: ContainerContext,
+  reference: string,
+  newName: string,
+): Promise<void> {
   const name = newName.startsWith("/") ? newName.slice(1) : newName;
   if (name === "") throw invalid("Neither old nor new names may be empty");
-  if (!isValidName(name)) throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
+  if (!isValidName(name))
+    throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
   const { id } = context.table.find(reference);
   using _lock = await context.locks.acquire(id);
   const record = context.table.find(id);

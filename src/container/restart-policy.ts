@@ -20,7 +20,11 @@ export function shouldRestart(
 }
 
 /** Whether a container that ended while the daemon was away, or with the machine, is started when the daemon starts. */
-export function shouldStartWithDaemon(policy: RestartPolicy, exitCode: number, stoppedByUser: boolean): boolean {
+export function shouldStartWithDaemon(
+  policy: RestartPolicy,
+  exitCode: number,
+  stoppedByUser: boolean,
+): boolean {
   if (policy.Name === "always") return true;
   if (policy.Name === "unless-stopped") return !stoppedByUser;
   return policy.Name === "on-failure" && exitCode !== 0 && !stoppedByUser;

@@ -21,7 +21,8 @@ export async function startContainer(context: ContainerContext, id: string): Pro
   const record = context.table.get(id);
   if (record === undefined) throw notFound(`No such container: ${id}`);
   if (isRunning(record.state)) throw notModified(`container ${id} is already running`);
-  if (record.state.status === "removing") throw conflict("container is marked for removal and cannot be started");
+  if (record.state.status === "removing")
+    throw conflict("container is marked for removal and cannot be started");
   const live = context.live.of(id);
   clearTimeout(live.restartTimer);
   try {

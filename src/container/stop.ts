@@ -16,7 +16,11 @@ export interface StopOptions {
 }
 
 /** Ask the container to end, and kill it when it has not after the time given. Throws not-modified when it does not run. */
-export async function stopContainer(context: ContainerContext, reference: string, options: StopOptions): Promise<void> {
+export async function stopContainer(
+  context: ContainerContext,
+  reference: string,
+  options: StopOptions,
+): Promise<void> {
   const record = context.table.find(reference);
   if (record.state.status === "restarting") {
     await cancelRestart(context, record);
@@ -42,17 +46,23 @@ export async function restartContainer(
   options: StopOptions,
 ): Promise<void> {
   const record = context.table.find(reference);
-  if (isRunning(record.state) || record.state.status === "restarting") await stopContainer(context, record.id, options);
+  if (isRunning(record.state) || record.state.status === "restarting")
+    await stopContainer(context, record.id, options);
   await startContainer(context, record.id);
   notify(context, record, "restart");
 }
 
 /** Send a signal. Throws conflict when the container does not run. */
-export async function killContainer(context: ContainerContext, reference: string, name: string): Promise<void> {
+export async function killContainer(
+  context: ContainerContext,
+  reference: string,
+  name: string,
+): Promise<void> {
   const signal = parseSignal(name === "" ? "SIGKILL" : name);
   const record = context.table.find(reference);
   const live = context.live.of(record.id);
-  if (!isRunning(record.state)) throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
+  if (!isRunning(record.state))
+    throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
   const stopSignal = parseSignal(record.definition.config.StopSignal ?? "SIGTERM");
   if (signal === SIGKILL || signal === stopSignal) live.stoppedByUser = true;
   await signalTask(context, record, live, signal);

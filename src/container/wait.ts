@@ -15,7 +15,8 @@ export function waitForContainer(
 ): { result: Promise<WaitResult> } {
   const { id, state } = context.table.find(reference);
   const stopped = state.status !== "running" && state.status !== "restarting";
-  if (condition === "not-running" && stopped) return { result: Promise.resolve({ statusCode: exitCodeOf(state) }) };
+  if (condition === "not-running" && stopped)
+    return { result: Promise.resolve({ statusCode: exitCodeOf(state) }) };
 
   const live = context.live.of(id);
   const waiters = condition === "removed" ? live.removalWaiters : live.exitWaiters;
