@@ -1,0 +1,91 @@
+#include "archive_attributes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/*
+ * Names a layer may not set: overlayfs reads these as orders (show another folder here, take the data from there),
+ * so an image could use them to reach files of the host. Whiteouts and opaque folders have their own notation in tar.
+ */
+static bool forbidden(const char *name) {
+    return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
+}
+
+/* A file system without this kind of attribute, or a kind of file that cannot have it, loses it silently, as with Docker. */
+static bool tolerable(const char *name, int error) {
+    return error == ENOTSUP || (error == EPERM && strncmp(name, "user.", 5) == 0);
+}
+
+int attributes_set_opaque(int fd, struct archive_failure *failure) {
+    if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) == 0) return 0;
+    return archive_fail_errno(failure, errno, "setxattr trusted.overlay.opaque");
+}
+
+int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,
+                          struct archive_failure *failure) {
+    bool owned = fresh && !inherited_group && entry->uid == geteuid() && entry->gid == getegid();
+    if (!owned && fchown(fd, entry->uid, entry->gid) < 0) return archive_fail_errno(failure, errno, "chown");
+    /* After chown, which clears the setuid and setgid bits; and open(2) may have dropped them. */
+    if ((!fresh || inherited_group || (entry->mode & 07000) != 0) && fchmod(fd, entry->mode) < 0)
+        return archive_fail_errno(failure, errno, "chmod");
+    /* After chown too, which removes security.capability. */
+    for (size_t i = 0; i < entry->xattr_count; i++) {
+        const struct tar_xattr *xattr = &entry->xattrs[i];
+        if (forbidden(xattr->name)) continue;
+        if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
+            return archive_fail_errno(failure, errno, "setxattr %.64s", xattr->name);
+    }
+    return 0;
+}
+
+int attributes_apply_named(const struct tree_place *place, const struct tar_entry *entry,
+                           struct archive_failure *failure) {
+    if (fchownat(place->parent, place->name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return archive_fail_errno(failure, errno, "chown");
+    if (entry->type != TAR_SYMLINK && fchmodat(place->parent, place->name, entry->mode, 0) < 0)
+        return archive_fail_errno(failure, errno, "chmod");
+    for (size_t i = 0; i < entry->xattr_count; i++) {
+        const struct tar_xattr *xattr = &entry->xattrs[i];
+        if (forbidden(xattr->name)) continue;
+        /* There is no lsetxattrat(2) before Linux 6.13; the magic link is the open parent itself. */
+        char path[64 + NAME_MAX];
+        snprintf(path, sizeof path, "/proc/self/fd/%d/%s", place->parent, place->name);
+        if (lsetxattr(path, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
+            return archive_fail_errno(failure, errno, "setxattr %.64s", xattr->name);
+    }
+    struct timespec times[2] = {entry->mtime, entry->mtime};
+    if (utimensat(place->parent, place->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return archive_fail_errno(failure, errno, "utimensat");
+    return 0;
+}
+
+static int copy_xattr(int from, int to, const char *name, struct archive_failure *failure) {
+    char value[XATTR_SIZE_MAX];
+    if (forbidden(name)) return 0;
+    ssize_t length = fgetxattr(from, name, value, sizeof value);
+    if (length < 0) return archive_fail_errno(failure, errno, "getxattr %.64s of the layer below", name);
+    if (fsetxattr(to, name, value, (size_t)length, 0) < 0 && !tolerable(name, errno))
+        return archive_fail_errno(failure, errno, "setxattr %.64s", name);
+    return 0;
+}
+
+int attributes_copy(int from, int to, struct archive_failure *failure) {
+    struct stat status;
+    if (fstat(from, &status) < 0) return archive_fail_errno(failure, errno, "stat of the layer below");
+    if (fchown(to, status.st_uid, status.st_gid) < 0) return archive_fail_errno(failure, errno, "chown of its parent");
+    if (fchmod(to, status.st_mode & 07777) < 0) return archive_fail_errno(failure, errno, "chmod of its parent");
+    char names[XATTR_LIST_MAX];
+    ssize_t length = flistxattr(from, names, sizeof names);
+    if (length < 0 && errno != ENOTSUP) return archive_fail_errno(failure, errno, "listxattr of the layer below");
+    for (const char *name = names; length > 0 && name < names + length; name += strlen(name) + 1)
+        if (copy_xattr(from, to, name, failure) < 0) return -1;
+    struct timespec times[2] = {status.st_atim, status.st_mtim};
+    if (futimens(to, times) < 0) return archive_fail_errno(failure, errno, "utimensat of its parent");
+    return 0;
+}

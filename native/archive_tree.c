@@ -1,0 +1,219 @@
+#include "archive_tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "archive_attributes.h"
+
+int tree_open(int root, const char *path, int flags) {
+    struct open_how how = {
+        .flags = (unsigned)(flags | O_CLOEXEC),
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    return (int)syscall(SYS_openat2, root, *path == 0 ? "." : path, &how, sizeof how);
+}
+
+int tree_clean(const char *raw, char path[PATH_MAX], struct archive_failure *failure) {
+    size_t used = 0;
+    while (*raw != 0) {
+        size_t length = strcspn(raw, "/");
+        if (length == 2 && raw[0] == '.' && raw[1] == '.')
+            return archive_fail(failure, ARCHIVE_BAD, "name leads out of the layer (..)");
+        if (length > NAME_MAX) return archive_fail(failure, ARCHIVE_BAD, "a part of the name has over 255 bytes");
+        if (length > 0 && !(length == 1 && raw[0] == '.')) {
+            if (used + length + 2 > PATH_MAX) return archive_fail(failure, ARCHIVE_BAD, "name has over 4095 bytes");
+            if (used > 0) path[used++] = '/';
+            memcpy(path + used, raw, length);
+            used += length;
+        }
+        raw += length;
+        if (*raw == '/') raw++;
+    }
+    path[used] = 0;
+    return 0;
+}
+
+void tree_forget_parents(struct archive_tree *tree) {
+    for (int i = 0; i < TREE_CACHED_PARENTS; i++) {
+        struct tree_parent *parent = &tree->parents[i];
+        if (parent->path == NULL) continue;
+        free(parent->path);
+        parent->path = NULL;
+        close(parent->fd);
+    }
+}
+
+static struct tree_parent *cached_parent(struct archive_tree *tree, const char *path, size_t length) {
+    for (int i = 0; i < TREE_CACHED_PARENTS; i++) {
+        struct tree_parent *parent = &tree->parents[i];
+        if (parent->path != NULL && strlen(parent->path) == length && memcmp(parent->path, path, length) == 0)
+            return parent;
+    }
+    return NULL;
+}
+
+/* Keep `fd` (taken over, closed on failure) as the folder at `path`. */
+static struct tree_parent *keep_parent(struct archive_tree *tree, const char *path, int fd) {
+    struct stat status;
+    char *copy = strdup(path);
+    if (copy == NULL || fstat(fd, &status) < 0) {
+        archive_fail_errno(tree->failure, errno, "open of the parent folder");
+        free(copy);
+        close(fd);
+        return NULL;
+    }
+    struct tree_parent *slot = &tree->parents[tree->next_slot++ % TREE_CACHED_PARENTS];
+    if (slot->path != NULL) {
+        free(slot->path);
+        close(slot->fd);
+    }
+    *slot = (struct tree_parent){.path = copy, .fd = fd, .setgid = (status.st_mode & S_ISGID) != 0};
+    return slot;
+}
+
+static bool is_whiteout(int parent, const char *name) {
+    struct stat status;
+    return fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
+           status.st_rdev == makedev(0, 0);
+}
+
+/* What the topmost lower folder shows at `path`, when that is a folder. */
+static int open_lower(const struct archive_tree *tree, const char *path) {
+    for (size_t i = 0; i < tree->lower_count; i++) {
+        int fd = tree_open(tree->lower[i], path, O_RDONLY | O_DIRECTORY);
+        if (fd >= 0) return fd;
+        if (errno != ENOENT) return -1;
+    }
+    return -1;
+}
+
+/* Make one missing parent. `path` is its whole name, `name` its last part. */
+static int make_parent(struct archive_tree *tree, int above, const char *path, const char *name) {
+    bool hidden = false;
+    if (mkdirat(above, name, 0755) < 0) {
+        if (errno != EEXIST || !is_whiteout(above, name)) {
+            if (errno == EEXIST)
+                return archive_fail(tree->failure, ARCHIVE_BAD, "a parent of it is a link or no folder in this layer");
+            return archive_fail_errno(tree->failure, errno, "mkdir of its parent");
+        }
+        /* The layer removed the lower folder and made a new one: what it holds below stays hidden. */
+        hidden = true;
+        if (unlinkat(above, name, 0) < 0 || mkdirat(above, name, 0755) < 0)
+            return archive_fail_errno(tree->failure, errno, "mkdir of its parent");
+    }
+    int fd = tree_open(above, name, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return archive_fail_errno(tree->failure, errno, "open of its parent");
+    int lower = hidden ? -1 : open_lower(tree, path);
+    int result = lower < 0 ? 0 : attributes_copy(lower, fd, tree->failure);
+    if (lower >= 0) close(lower);
+    if (hidden && result == 0) result = attributes_set_opaque(fd, tree->failure);
+    if (result < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Open a folder part by part, making what is missing. */
+static int open_making(struct archive_tree *tree, const char *path) {
+    char part[PATH_MAX];
+    int above = fcntl(tree->root, F_DUPFD_CLOEXEC, 3);
+    size_t start = 0;
+    while (above >= 0 && path[start] != 0) {
+        size_t end = start + strcspn(path + start, "/");
+        memcpy(part, path, end);
+        part[end] = 0;
+        int next = tree_open(above, part + start, O_RDONLY | O_DIRECTORY);
+        if (next < 0) next = make_parent(tree, above, part, part + start);
+        close(above);
+        above = next;
+        start = path[end] == 0 ? end : end + 1;
+    }
+    return above;
+}
+
+int tree_locate(struct archive_tree *tree, const char *raw, bool create, struct tree_place *place) {
+    if (tree_clean(raw, place->path, tree->failure) < 0) return -1;
+    char *slash = strrchr(place->path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - place->path);
+    place->name = slash == NULL ? place->path : slash + 1;
+    struct tree_parent *parent = cached_parent(tree, place->path, length);
+    if (parent == NULL) {
+        char above[PATH_MAX];
+        memcpy(above, place->path, length);
+        above[length] = 0;
+        int fd = tree_open(tree->root, above, O_RDONLY | O_DIRECTORY);
+        if (fd < 0 && errno == ENOENT && !create) return -ENOENT;
+        if (fd < 0 && (errno == ENOENT || (create && errno == ENOTDIR))) fd = open_making(tree, above);
+        else if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+            return archive_fail(tree->failure, ARCHIVE_BAD, "a parent of it is a link or no folder in this layer");
+        else if (fd < 0)
+            return archive_fail_errno(tree->failure, errno, "openat2 of its parent");
+        if (fd < 0) return -1;
+        parent = keep_parent(tree, above, fd);
+        if (parent == NULL) return -1;
+    }
+    place->parent = parent->fd;
+    place->parent_setgid = parent->setgid;
+    return 0;
+}
+
+static bool dots(const char *name) {
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/*
+ * Empty the folder `fd` (taken over) down to itself. No recursion and one open folder at a time, since the archive
+ * decides how deep it is: go down into a folder that is not empty, and up again by ".." once it is.
+ */
+static int empty_folder(struct archive_tree *tree, int fd) {
+    for (unsigned depth = 0;;) {
+        DIR *folder = fdopendir(fd);
+        if (folder == NULL) {
+            close(fd);
+            return archive_fail_errno(tree->failure, errno, "open of a folder to remove");
+        }
+        int down = -1;
+        struct dirent *child;
+        while (down < 0 && (child = readdir(folder)) != NULL) {
+            if (dots(child->d_name) || unlinkat(fd, child->d_name, 0) == 0) continue;
+            if (unlinkat(fd, child->d_name, AT_REMOVEDIR) == 0) continue;
+            down = openat(fd, child->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            if (down < 0) {
+                int error = errno;
+                closedir(folder);
+                return archive_fail_errno(tree->failure, error, "removal of a folder");
+            }
+        }
+        if (down < 0 && depth == 0) {
+            closedir(folder);
+            return 0;
+        }
+        int next = down >= 0 ? down : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        depth = down >= 0 ? depth + 1 : depth - 1;
+        int error = errno;
+        closedir(folder);
+        if (next < 0) return archive_fail_errno(tree->failure, error, "removal of a folder");
+        fd = next;
+    }
+}
+
+int tree_remove(struct archive_tree *tree, const struct tree_place *place) {
+    if (unlinkat(place->parent, place->name, 0) == 0 || errno == ENOENT) return 0;
+    if (errno != EISDIR) return archive_fail_errno(tree->failure, errno, "removal of the entry it replaces");
+    if (unlinkat(place->parent, place->name, AT_REMOVEDIR) == 0) return 1;
+    int fd = openat(place->parent, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return archive_fail_errno(tree->failure, errno, "removal of the folder it replaces");
+    if (empty_folder(tree, fd) < 0) return -1;
+    if (unlinkat(place->parent, place->name, AT_REMOVEDIR) < 0)
+        return archive_fail_errno(tree->failure, errno, "removal of the folder it replaces");
+    return 1;
+}

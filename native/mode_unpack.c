@@ -1,0 +1,312 @@
+/*
+ * gantry-shim unpack [--lower DIR]... [--tar FILE] FOLDER
+ *
+ * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
+ * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
+ * below, for the attributes of parents that the layer does not bring. --tar also writes the uncompressed bytes.
+ * Prints `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES`: digest (diffID) and size of the uncompressed tar.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "archive_attributes.h"
+#include "archive_source.h"
+#include "archive_tar.h"
+#include "archive_tree.h"
+#include "modes.h"
+
+enum { MAX_LOWER = 512 };
+
+static const char WHITEOUT[] = ".wh.", WHITEOUT_META[] = ".wh..wh.", OPAQUE[] = ".wh..wh..opq";
+
+/* The time of a folder changes with everything made in it, so it is set at the end. */
+struct folder_time {
+    char *path;
+    struct timespec mtime;
+};
+
+struct unpack {
+    struct archive_source *source;
+    struct archive_tree tree;
+    struct folder_time *folders;
+    size_t folder_count;
+    uint64_t file_bytes, entries;
+    struct archive_failure failure;
+};
+
+static int remember_time(struct unpack *unpack, const char *path, struct timespec mtime) {
+    if ((unpack->folder_count & (unpack->folder_count - 1)) == 0) {
+        size_t room = unpack->folder_count == 0 ? 1 : unpack->folder_count * 2;
+        struct folder_time *grown = realloc(unpack->folders, room * sizeof *grown);
+        if (grown == NULL) return archive_fail_errno(&unpack->failure, errno, "memory for folders");
+        unpack->folders = grown;
+    }
+    char *copy = strdup(path);
+    if (copy == NULL) return archive_fail_errno(&unpack->failure, errno, "memory for folders");
+    unpack->folders[unpack->folder_count++] = (struct folder_time){.path = copy, .mtime = mtime};
+    return 0;
+}
+
+static int set_folder_times(struct unpack *unpack) {
+    for (size_t i = 0; i < unpack->folder_count; i++) {
+        int fd = tree_open(unpack->tree.root, unpack->folders[i].path, O_RDONLY | O_DIRECTORY);
+        if (fd < 0) continue; /* A later entry of the archive has replaced it. */
+        struct timespec times[2] = {unpack->folders[i].mtime, unpack->folders[i].mtime};
+        int result = futimens(fd, times);
+        int error = errno;
+        close(fd);
+        if (result < 0) return archive_fail_errno(&unpack->failure, error, "utimensat of a folder");
+    }
+    return 0;
+}
+
+/* Make room for a new entry. 1 when a whiteout of the same layer was in its place, else 0. */
+static int replace(struct unpack *unpack, struct tree_place *place, const char *raw) {
+    struct stat status;
+    bool whiteout = fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
+    int removed = tree_remove(&unpack->tree, place);
+    if (removed < 0) return -1;
+    if (removed > 0) {
+        tree_forget_parents(&unpack->tree);
+        if (tree_locate(&unpack->tree, raw, true, place) < 0) return -1;
+    }
+    return whiteout ? 1 : 0;
+}
+
+static int make_folder(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
+    bool fresh = true, hidden = false;
+    if (*place->name == 0) {
+        fresh = false;
+    } else if (mkdirat(place->parent, place->name, entry->mode) < 0) {
+        if (errno != EEXIST) return archive_fail_errno(&unpack->failure, errno, "mkdir");
+        struct stat status;
+        if (fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+            return archive_fail_errno(&unpack->failure, errno, "stat");
+        fresh = !S_ISDIR(status.st_mode);
+        if (fresh) {
+            int replaced = replace(unpack, place, entry->path);
+            if (replaced < 0) return -1;
+            hidden = replaced > 0;
+            if (mkdirat(place->parent, place->name, entry->mode) < 0)
+                return archive_fail_errno(&unpack->failure, errno, "mkdir");
+        }
+    }
+    int fd = tree_open(place->parent, place->name, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) return archive_fail_errno(&unpack->failure, errno, "open of the folder");
+    int result = attributes_apply_open(fd, entry, fresh, place->parent_setgid, &unpack->failure);
+    if (result == 0 && hidden) result = attributes_set_opaque(fd, &unpack->failure);
+    close(fd);
+    if (!fresh) tree_forget_parents(&unpack->tree); /* Its setgid bit may have changed. */
+    return result < 0 ? -1 : remember_time(unpack, place->path, entry->mtime);
+}
+
+static int write_all(int fd, const unsigned char *bytes, size_t length, uint64_t offset, struct archive_failure *failure) {
+    while (length > 0) {
+        ssize_t count = pwrite(fd, bytes, length, (off_t)offset);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            return archive_fail_errno(failure, errno, "write");
+        }
+        bytes += count;
+        length -= (size_t)count;
+        offset += (uint64_t)count;
+    }
+    return 0;
+}
+
+static int write_extent(struct unpack *unpack, struct tar_entry *entry, int fd, uint64_t offset, uint64_t length) {
+    while (length > 0) {
+        const unsigned char *bytes;
+        int64_t available = source_peek(unpack->source, &bytes);
+        if (available < 0) return -1;
+        if (available == 0) return archive_fail(&unpack->failure, ARCHIVE_BAD, "unexpected end of the archive");
+        size_t part = (uint64_t)available < length ? (size_t)available : (size_t)length;
+        if (write_all(fd, bytes, part, offset, &unpack->failure) < 0) return -1;
+        source_take(unpack->source, part);
+        offset += part;
+        length -= part;
+        entry->stored -= part;
+    }
+    return 0;
+}
+
+static int write_data(struct unpack *unpack, struct tar_entry *entry, int fd) {
+    if (!entry->sparse) return write_extent(unpack, entry, fd, 0, entry->size);
+    if (ftruncate(fd, (off_t)entry->size) < 0) return archive_fail_errno(&unpack->failure, errno, "ftruncate");
+    for (size_t i = 0; i < entry->extent_count; i++)
+        if (write_extent(unpack, entry, fd, entry->extents[i].offset, entry->extents[i].length) < 0) return -1;
+    return 0;
+}
+
+static int make_file(struct unpack *unpack, struct tree_place *place, struct tar_entry *entry) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(place->parent, place->name, flags, entry->mode);
+    if (fd < 0 && errno == EEXIST) {
+        if (replace(unpack, place, entry->path) < 0) return -1;
+        fd = openat(place->parent, place->name, flags, entry->mode);
+    }
+    if (fd < 0) return archive_fail_errno(&unpack->failure, errno, "open for writing");
+    struct timespec times[2] = {entry->mtime, entry->mtime};
+    uint64_t size = entry->size;
+    int result = write_data(unpack, entry, fd);
+    /* Attributes after the data: a write clears setuid and security.capability. */
+    if (result == 0) result = attributes_apply_open(fd, entry, true, place->parent_setgid, &unpack->failure);
+    if (result == 0 && futimens(fd, times) < 0) result = archive_fail_errno(&unpack->failure, errno, "utimensat");
+    if (close(fd) < 0 && result == 0) result = archive_fail_errno(&unpack->failure, errno, "close");
+    unpack->file_bytes += size;
+    return result;
+}
+
+static int make_hard_link(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
+    struct tree_place target;
+    int located = tree_locate(&unpack->tree, entry->link, false, &target);
+    if (located == -1) return -1;
+    if (located == -ENOENT || *target.name == 0)
+        return archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link to a file that is not in this layer");
+    if (strcmp(target.path, place->path) == 0) return 0;
+    /* The cache may have closed the parent while the target's was opened. */
+    int from = fcntl(target.parent, F_DUPFD_CLOEXEC, 3);
+    if (from < 0) return archive_fail_errno(&unpack->failure, errno, "open of the link's target");
+    int result = tree_locate(&unpack->tree, entry->path, true, place);
+    if (result == 0 && linkat(from, target.name, place->parent, place->name, 0) < 0) {
+        if (errno == EEXIST) {
+            result = replace(unpack, place, entry->path) < 0 ? -1 : 0;
+            if (result == 0 && linkat(from, target.name, place->parent, place->name, 0) < 0)
+                result = archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link: %s", strerror(errno));
+        } else {
+            result = errno == ENOENT
+                         ? archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link to a file that is not in this layer")
+                         : archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link: %s", strerror(errno));
+        }
+    }
+    close(from);
+    return result;
+}
+
+static int make_once(const struct tree_place *place, const struct tar_entry *entry) {
+    switch (entry->type) {
+        case TAR_SYMLINK: return symlinkat(entry->link, place->parent, place->name);
+        case TAR_CHARACTER: return mknodat(place->parent, place->name, S_IFCHR | entry->mode, makedev(entry->major, entry->minor));
+        case TAR_BLOCK_DEVICE: return mknodat(place->parent, place->name, S_IFBLK | entry->mode, makedev(entry->major, entry->minor));
+        default: return mknodat(place->parent, place->name, S_IFIFO | entry->mode, 0);
+    }
+}
+
+static int make_special(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
+    int result = make_once(place, entry);
+    if (result < 0 && errno == EEXIST) {
+        if (replace(unpack, place, entry->path) < 0) return -1;
+        result = make_once(place, entry);
+    }
+    if (result < 0) return archive_fail_errno(&unpack->failure, errno, entry->type == TAR_SYMLINK ? "symlink" : "mknod");
+    return attributes_apply_named(place, entry, &unpack->failure);
+}
+
+/* A whiteout hides what lower layers have; files of its own layer with that name stay (OCI image-spec, layer.md). */
+static int make_whiteout(struct unpack *unpack, const struct tree_place *place) {
+    const char *hidden = place->name + sizeof WHITEOUT - 1;
+    if (strncmp(place->name, WHITEOUT_META, sizeof WHITEOUT_META - 1) == 0) {
+        if (strcmp(place->name, OPAQUE) != 0) return 0;
+        return attributes_set_opaque(place->parent, &unpack->failure);
+    }
+    if (*hidden == 0 || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+        return archive_fail(&unpack->failure, ARCHIVE_BAD, "whiteout without a name");
+    if (mknodat(place->parent, hidden, S_IFCHR, makedev(0, 0)) == 0) return 0;
+    if (errno != EEXIST) return archive_fail_errno(&unpack->failure, errno, "mknod of a whiteout");
+    int folder = tree_open(place->parent, hidden, O_RDONLY | O_DIRECTORY);
+    if (folder < 0) return 0;
+    int result = attributes_set_opaque(folder, &unpack->failure);
+    close(folder);
+    return result;
+}
+
+static int make_entry(struct unpack *unpack, struct tar_entry *entry) {
+    struct tree_place place;
+    if (tree_locate(&unpack->tree, entry->path, true, &place) < 0) return -1;
+    if (strncmp(place.name, WHITEOUT, sizeof WHITEOUT - 1) == 0) return make_whiteout(unpack, &place);
+    if (*place.name == 0 && entry->type != TAR_DIRECTORY)
+        return archive_fail(&unpack->failure, ARCHIVE_BAD, "the root of a layer must be a folder");
+    switch (entry->type) {
+        case TAR_DIRECTORY: return make_folder(unpack, &place, entry);
+        case TAR_FILE: return make_file(unpack, &place, entry);
+        case TAR_HARDLINK: return make_hard_link(unpack, &place, entry);
+        default: return make_special(unpack, &place, entry);
+    }
+}
+
+/* Put the entry's name in front of a failure, so that the person sees where in the archive it lies. */
+static void name_failure(struct archive_failure *failure, const char *path) {
+    char name[320], text[sizeof failure->text];
+    memcpy(text, failure->text, sizeof text);
+    archive_printable(path, name, sizeof name);
+    snprintf(failure->text, sizeof failure->text, "%s: %.400s", name, text);
+}
+
+static int unpack_all(struct unpack *unpack) {
+    for (;;) {
+        struct tar_entry entry;
+        int got = tar_next(unpack->source, &entry, &unpack->failure);
+        if (got > 0 && make_entry(unpack, &entry) < 0) got = -1;
+        if (got > 0 && source_skip(unpack->source, entry.stored + entry.padding) < 0) got = -1;
+        if (got < 0 && entry.path != NULL) name_failure(&unpack->failure, entry.path);
+        tar_entry_free(&entry);
+        if (got <= 0) break;
+        unpack->entries++;
+    }
+    return unpack->failure.code == 0 ? set_folder_times(unpack) : -1;
+}
+
+static int open_folder(const char *path, struct archive_failure *failure) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) archive_fail_errno(failure, errno, "%.400s", path);
+    return fd;
+}
+
+static int usage(void) {
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--tar FILE] FOLDER\n", stderr);
+    return 2;
+}
+
+int mode_unpack(int argc, char **argv) {
+    static struct unpack unpack;
+    static int lower[MAX_LOWER];
+    int at = 1, copy = -1;
+    unpack.tree = (struct archive_tree){.root = -1, .lower = lower, .failure = &unpack.failure};
+    for (; at + 1 < argc && argv[at][0] == '-' && unpack.failure.code == 0; at += 2) {
+        if (strcmp(argv[at], "--lower") == 0 && unpack.tree.lower_count < MAX_LOWER)
+            lower[unpack.tree.lower_count++] = open_folder(argv[at + 1], &unpack.failure);
+        else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
+            copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+            if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);
+        } else
+            return usage();
+    }
+    if (unpack.failure.code == 0 && at + 1 != argc) return usage();
+    umask(0);
+    char digest[65];
+    uint64_t tar_bytes = 0;
+    if (unpack.failure.code == 0) unpack.tree.root = open_folder(argv[at], &unpack.failure);
+    if (unpack.failure.code == 0) unpack.source = source_open(STDIN_FILENO, copy, &unpack.failure);
+    if (unpack.failure.code == 0) unpack_all(&unpack);
+    if (unpack.failure.code == 0) source_finish(unpack.source, digest, &tar_bytes);
+    if (copy >= 0 && unpack.failure.code == 0 && fsync(copy) < 0)
+        archive_fail_errno(&unpack.failure, errno, "fsync of the uncompressed archive");
+    source_close(unpack.source);
+    tree_forget_parents(&unpack.tree);
+    for (size_t i = 0; i < unpack.folder_count; i++) free(unpack.folders[i].path);
+    free(unpack.folders);
+    if (unpack.failure.code != 0) {
+        fprintf(stderr, "%s\n", unpack.failure.text);
+        return unpack.failure.code;
+    }
+    printf("sha256:%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", digest, tar_bytes, unpack.file_bytes, unpack.entries);
+    return fflush(stdout) == 0 ? 0 : ARCHIVE_SYSTEM;
+}
