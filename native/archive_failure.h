@@ -6,6 +6,8 @@
 #define ARCHIVE_SYSTEM 1
 /* The archive is corrupt, cut short or hostile (EX_DATAERR of sysexits.h). */
 #define ARCHIVE_BAD 65
+/* A parent is missing and the layers below are not known yet: try again when they are (EX_TEMPFAIL). */
+#define ARCHIVE_NEEDS_PARENTS 75
 
 struct archive_failure {
     int code;

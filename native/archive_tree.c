@@ -98,6 +98,8 @@ static int open_lower(const struct archive_tree *tree, const char *path) {
 /* Make one missing parent. `path` is its whole name, `name` its last part. */
 static int make_parent(struct archive_tree *tree, int above, const char *path, const char *name) {
     bool hidden = false;
+    if (tree->lower_unknown)
+        return archive_fail(tree->failure, ARCHIVE_NEEDS_PARENTS, "the layer does not bring a parent of it");
     if (mkdirat(above, name, 0755) < 0) {
         if (errno != EEXIST || !is_whiteout(above, name)) {
             if (errno == EEXIST)

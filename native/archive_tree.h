@@ -26,6 +26,8 @@ struct archive_tree {
     int root;
     const int *lower;
     size_t lower_count;
+    /* The layers below are not known: a missing parent is a failure, ARCHIVE_NEEDS_PARENTS. */
+    bool lower_unknown;
     struct tree_parent parents[TREE_CACHED_PARENTS];
     unsigned next_slot;
     struct archive_failure *failure;

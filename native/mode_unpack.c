@@ -1,9 +1,10 @@
 /*
- * gantry-shim unpack [--lower DIR]... [--tar FILE] FOLDER
+ * gantry-shim unpack [--lower DIR]... [--parents refuse] [--tar FILE] FOLDER
  *
  * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
  * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
- * below, for the attributes of parents that the layer does not bring. --tar also writes the uncompressed bytes.
+ * below, for the attributes of parents that the layer does not bring; with --parents refuse, when those layers are not
+ * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes.
  * Prints `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES`: digest (diffID) and size of the uncompressed tar.
  */
 #include <errno.h>
@@ -271,7 +272,7 @@ static int open_folder(const char *path, struct archive_failure *failure) {
 }
 
 static int usage(void) {
-    fputs("usage: gantry-shim unpack [--lower DIR]... [--tar FILE] FOLDER\n", stderr);
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--tar FILE] FOLDER\n", stderr);
     return 2;
 }
 
@@ -283,6 +284,8 @@ int mode_unpack(int argc, char **argv) {
     for (; at + 1 < argc && argv[at][0] == '-' && unpack.failure.code == 0; at += 2) {
         if (strcmp(argv[at], "--lower") == 0 && unpack.tree.lower_count < MAX_LOWER)
             lower[unpack.tree.lower_count++] = open_folder(argv[at + 1], &unpack.failure);
+        else if (strcmp(argv[at], "--parents") == 0 && strcmp(argv[at + 1], "refuse") == 0)
+            unpack.tree.lower_unknown = true;
         else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
             copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
             if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);

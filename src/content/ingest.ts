@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { internal, invalid } from "../errors/index.ts";
+import { type Digest, isDigest } from "./digest.ts";
+import type { Blob, Expectation, Ingest } from "./store.ts";
+
+/** Bytes gathered before one writev(2): a stream of small chunks would otherwise pay a thread's round trip for each. */
+const BATCH_BYTES = 1 << 20;
+
+/** Start a blob in `temporary`; `finalPath` tells where it goes once its digest is known. */
+export async function beginIngest(temporary: string, finalPath: (digest: Digest) => string): Promise<Ingest> {
+  const file = await open(temporary, "wx", 0o600);
+  return new FileIngest(file, temporary, finalPath);
+}
+
+class FileIngest implements Ingest {
+  readonly #hash = createHash("sha256");
+  readonly #finalPath: (digest: Digest) => string;
+  readonly #file: FileHandle;
+  #path: string;
+  #batch: Uint8Array[] = [];
+  #batchBytes = 0;
+  #sizeBytes = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #sealed: Blob | undefined;
+  #committed: Promise<Blob> | undefined;
+  #disposed = false;
+
+  constructor(file: FileHandle, path: string, finalPath: (digest: Digest) => string) {
+    this.#file = file;
+    this.#path = path;
+    this.#finalPath = finalPath;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    this.#batch.push(bytes);
+    this.#batchBytes += bytes.byteLength;
+    this.#sizeBytes += bytes.byteLength;
+    if (this.#batchBytes >= BATCH_BYTES) await this.#flush();
+  }
+
+  /** Hand the batch to the kernel while the next one is gathered; waits for the one before. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#batchBytes === 0) return;
+    const batch = this.#batch;
+    const wanted = this.#batchBytes;
+    const position = this.#sizeBytes - wanted;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.#writing = writeAll(this.#file, batch, wanted, position);
+    // The failure is met by the next flush; until then it must not count as unhandled.
+    this.#writing.catch(() => undefined);
+  }
+
+  async seal(expected: Expectation): Promise<Blob> {
+    await this.#flush();
+    await this.#writing;
+    const hex: Digest = `sha256:${this.#hash.digest("hex")}`;
+    if (expected.sizeBytes !== undefined && expected.sizeBytes !== this.#sizeBytes) {
+      throw invalid(`content has ${this.#sizeBytes} bytes, but ${expected.sizeBytes} were announced`);
+    }
+    if (expected.digest !== undefined && expected.digest !== hex) {
+      throw invalid(`content does not match its digest: expected ${expected.digest}, got ${hex}`);
+    }
+    return this.#seal(hex, this.#sizeBytes);
+  }
+
+  async sealWritten(digest: Digest, sizeBytes: number): Promise<Blob> {
+    const { size } = await this.#file.stat();
+    if (size !== sizeBytes || !isDigest(digest)) {
+      throw internal(`${this.#path} has ${size} bytes, but its writer reported ${sizeBytes}`);
+    }
+    return this.#seal(digest, sizeBytes);
+  }
+
+  #seal(digest: Digest, sizeBytes: number): Blob {
+    this.#sealed = { digest, sizeBytes, path: this.#path };
+    return this.#sealed;
+  }
+
+  commit(): Promise<Blob> {
+    this.#committed ??= this.#commit();
+    return this.#committed;
+  }
+
+  async #commit(): Promise<Blob> {
+    if (this.#sealed === undefined) throw internal("a blob was committed before it was sealed");
+    await this.#file.datasync();
+    const path = this.#finalPath(this.#sealed.digest);
+    await rename(this.#path, path);
+    this.#path = path;
+    return { ...this.#sealed, path };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    const [, committed] = await Promise.allSettled([this.#writing, this.#committed]);
+    await this.#file.close();
+    if (committed.status === "fulfilled" && committed.value !== undefined) return;
+    await rm(this.#path, { force: true });
+  }
+}
+
+async function writeAll(
+  file: FileHandle,
+  batch: Uint8Array[],
+  wanted: number,
+  position: number,
+): Promise<void> {
+  const { bytesWritten } = await file.writev(batch, position);
+  if (bytesWritten === wanted) return;
+  // A short write is rare (a signal, a full disk); the rest then goes in one piece, and names the true error.
+  const rest = Buffer.concat(batch).subarray(bytesWritten);
+  for (let done = 0; done < rest.length; ) {
+    done += (await file.write(rest, done, rest.length - done, position + bytesWritten + done)).bytesWritten;
+  }
+}

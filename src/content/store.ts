@@ -1,0 +1,54 @@
+import type { Readable } from "node:stream";
+import type { Digest } from "./digest.ts";
+
+/**
+ * Content: blobs named by the digest of their bytes, in the folder layout of the OCI image-spec
+ * (image-layout.md: ROOT/blobs/sha256/HEX). A blob is there whole or not at all; it never changes.
+ */
+export interface ContentStore {
+  /** undefined when the blob is not here. */
+  find(digest: Digest): Promise<Blob | undefined>;
+  /** The bytes as a stream, which the caller reads to its end or destroys. Throws not-found. */
+  open(digest: Digest): Promise<Readable>;
+  /** The bytes of a small blob (a config, a manifest). Throws not-found, or invalid when it is longer than `limitBytes`. */
+  read(digest: Digest, limitBytes: number): Promise<Buffer>;
+  /** Begin a new blob. Dispose it in any case: without `commit` nothing is left. */
+  begin(): Promise<Ingest>;
+  /** Keep these bytes. */
+  put(bytes: Uint8Array): Promise<Blob>;
+  /** No error when it is not here. */
+  delete(digest: Digest): Promise<void>;
+  list(): Promise<Blob[]>;
+  /** Remove what a crash left half-written. Run at start, before any ingest. */
+  sweep(): Promise<void>;
+}
+
+export interface Blob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The file; readable as long as the blob is not deleted. */
+  readonly path: string;
+}
+
+/** What a blob must turn out to be. */
+export interface Expectation {
+  readonly digest?: Digest;
+  readonly sizeBytes?: number;
+}
+
+/**
+ * A blob on its way in: `write`… → `seal` → `commit`, then dispose. Between seal and commit the bytes are verified
+ * and readable at `path`, so a layer can be unpacked while the disk still takes its blob.
+ */
+export interface Ingest extends AsyncDisposable {
+  /** The temporary file; after `commit` the blob's own. */
+  readonly path: string;
+  /** Takes the bytes over; they must not change afterwards. Resolves when more may come. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** End of the bytes. Throws invalid when they are not what was expected. */
+  seal(expected: Expectation): Promise<Blob>;
+  /** Like `seal`, for bytes that another program wrote to `path` and hashed while it did. */
+  sealWritten(digest: Digest, sizeBytes: number): Promise<Blob>;
+  /** Bring it to the disk and give it its name. Repeating it does nothing. */
+  commit(): Promise<Blob>;
+}

@@ -1,0 +1,3 @@
+export { snapshotMigrations } from "./migrations.ts";
+export { createOverlaySnapshotter, type OverlaySnapshotter } from "./overlay.ts";
+export type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";

@@ -1,0 +1,189 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { conflict, internal, notFound } from "../errors/index.ts";
+import type { Store } from "../store/index.ts";
+import { folderBytes } from "./disk-usage.ts";
+import { SnapshotRows } from "./rows.ts";
+import type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";
+
+/** What the overlay snapshotter tells beyond the contract, for whoever collects garbage. */
+export interface OverlaySnapshotter extends Snapshotter {
+  /** Bytes that a committed layer's files took when it was unpacked. */
+  layerSize(chainId: string): number | undefined;
+  /** All committed layers, children before their parents. */
+  listLayers(): readonly { chainId: string; parentChainId: string | undefined }[];
+}
+
+/**
+ * Snapshots as folders for overlayfs: ROOT/NUMBER/fs holds a layer, ROOT/NUMBER/work is overlayfs's own.
+ * Nothing is mounted here; whoever makes the container mounts inside its namespace.
+ */
+export async function createOverlaySnapshotter(options: {
+  store: Store;
+  root: string;
+}): Promise<OverlaySnapshotter> {
+  await mkdir(options.root, { recursive: true, mode: 0o711 });
+  const rows = new SnapshotRows(options.store);
+  const onDisk = (await readdir(options.root)).map(Number).filter(Number.isSafeInteger);
+  return new FolderSnapshotter(options.store, rows, options.root, Math.max(0, ...rows.numbers(), ...onDisk));
+}
+
+class FolderSnapshotter implements OverlaySnapshotter {
+  readonly #store: Store;
+  readonly #rows: SnapshotRows;
+  readonly #root: string;
+  #lastNumber: number;
+  readonly #drafts = new Map<LayerDraft, number>();
+  /** Writable layers whose folders are made but whose row is not written yet, and those whose row is gone. */
+  readonly #withoutRow = new Map<string, number>();
+
+  constructor(store: Store, rows: SnapshotRows, root: string, lastNumber: number) {
+    this.#store = store;
+    this.#rows = rows;
+    this.#root = root;
+    this.#lastNumber = lastNumber;
+  }
+
+  #folder(number: number): string {
+    return join(this.#root, String(number), "fs");
+  }
+
+  /** Folders of a chain, topmost first. */
+  #chain(chainId: string | undefined): string[] {
+    const folders: string[] = [];
+    for (let at = chainId; at !== undefined; ) {
+      const row = this.#rows.layer(at);
+      if (row === undefined) throw notFound(`layer ${at} is not here`);
+      folders.push(this.#folder(row.number));
+      at = row.parentChainId;
+    }
+    return folders;
+  }
+
+  findLayer(chainId: string): { readonly folder: string } | undefined {
+    const row = this.#rows.layer(chainId);
+    return row === undefined ? undefined : { folder: this.#folder(row.number) };
+  }
+
+  layerSize(chainId: string): number | undefined {
+    return this.#rows.layer(chainId)?.sizeBytes;
+  }
+
+  listLayers() {
+    return this.#rows.layers();
+  }
+
+  async prepareLayer(parentChainId: string | undefined): Promise<LayerDraft> {
+    const lower = this.#chain(parentChainId);
+    const number = ++this.#lastNumber;
+    await mkdir(join(this.#root, String(number)), { mode: 0o711 });
+    await mkdir(this.#folder(number), { mode: 0o755 });
+    const draft: LayerDraft = { folder: this.#folder(number), lower };
+    this.#drafts.set(draft, number);
+    return draft;
+  }
+
+  async commitLayer(
+    draft: LayerDraft,
+    chainId: string,
+    parentChainId: string | undefined,
+    sizeBytes: number,
+  ): Promise<void> {
+    const number = this.#drafts.get(draft);
+    if (number === undefined) throw internal("a layer was committed that is no draft");
+    const isFirst = this.#store.transaction(() => {
+      if (this.#rows.layer(chainId) !== undefined) return false;
+      if (parentChainId !== undefined && this.#rows.layer(parentChainId) === undefined) {
+        throw notFound(`layer ${parentChainId} is not here`);
+      }
+      this.#rows.insertLayer(chainId, { number, parentChainId, sizeBytes });
+      return true;
+    });
+    if (isFirst) this.#drafts.delete(draft);
+    else await this.discard(draft);
+  }
+
+  async discard(draft: LayerDraft): Promise<void> {
+    const number = this.#drafts.get(draft);
+    if (number === undefined) return;
+    await this.#removeFolders(number);
+    this.#drafts.delete(draft);
+  }
+
+  async prepareActive(id: string): Promise<void> {
+    const number = ++this.#lastNumber;
+    await mkdir(join(this.#root, String(number)), { mode: 0o711 });
+    await Promise.all([
+      mkdir(this.#folder(number), { mode: 0o755 }),
+      mkdir(join(this.#root, String(number), "work"), { mode: 0o711 }),
+    ]);
+    this.#withoutRow.set(id, number);
+  }
+
+  insertActive(id: string, parentChainId: string | undefined): void {
+    const number = this.#withoutRow.get(id);
+    if (number === undefined) throw internal(`the writable layer of ${id} was not prepared`);
+    if (parentChainId !== undefined && this.#rows.layer(parentChainId) === undefined) {
+      throw notFound(`layer ${parentChainId} was removed meanwhile`);
+    }
+    this.#rows.insertActive(id, { number, parentChainId });
+    this.#store.afterCommit(() => this.#withoutRow.delete(id));
+  }
+
+  mount(id: string): SnapshotMount {
+    const row = this.#rows.active(id);
+    if (row === undefined) throw notFound(`container ${id} has no writable layer`);
+    return {
+      lower: this.#chain(row.parentChainId),
+      upper: this.#folder(row.number),
+      work: join(this.#root, String(row.number), "work"),
+    };
+  }
+
+  view(chainId: string): SnapshotMount {
+    return { lower: this.#chain(chainId) };
+  }
+
+  deleteActive(id: string): void {
+    const row = this.#rows.active(id);
+    if (row === undefined) return;
+    this.#rows.deleteActive(id);
+    this.#store.afterCommit(() => this.#withoutRow.set(id, row.number));
+  }
+
+  async removeActive(id: string): Promise<void> {
+    const number = this.#withoutRow.get(id);
+    if (number === undefined) return;
+    await this.#removeFolders(number);
+    this.#withoutRow.delete(id);
+  }
+
+  async usage(id: string): Promise<number> {
+    const row = this.#rows.active(id);
+    if (row === undefined) throw notFound(`container ${id} has no writable layer`);
+    return folderBytes(this.#folder(row.number));
+  }
+
+  async removeLayer(chainId: string): Promise<void> {
+    const row = this.#store.transaction(() => {
+      const found = this.#rows.layer(chainId);
+      if (found === undefined) return undefined;
+      if (this.#rows.isLayerUsed(chainId)) throw conflict(`layer ${chainId} is in use`);
+      this.#rows.deleteLayer(chainId);
+      return found;
+    });
+    if (row !== undefined) await this.#removeFolders(row.number);
+  }
+
+  async sweep(): Promise<void> {
+    const kept = this.#rows.numbers();
+    for (const number of [...this.#drafts.values(), ...this.#withoutRow.values()]) kept.add(number);
+    for (const name of await readdir(this.#root)) {
+      if (!kept.has(Number(name))) await rm(join(this.#root, name), { recursive: true, force: true });
+    }
+  }
+
+  async #removeFolders(number: number): Promise<void> {
+    await rm(join(this.#root, String(number)), { recursive: true, force: true });
+  }
+}
