@@ -22,7 +22,9 @@ export async function startDaemonInBackground(program: readonly string[]): Promi
   const ready = daemon.stdio[3];
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   daemon.once("error", reject);
-  daemon.once("exit", (code) => reject(unavailable(`the daemon ended with code ${code}; its log is ${logFile}`)));
+  daemon.once("exit", (code) =>
+    reject(unavailable(`the daemon ended with code ${code}; its log is ${logFile}`)),
+  );
   ready?.once("data", () => resolve());
   try {
     await promise;

@@ -39,7 +39,9 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
   const name = values.name ?? "gantry";
   // The bridge is called NAME0 and Linux keeps 15 characters of an interface's name.
   if (!/^[a-z][a-z0-9_-]{0,13}$/.test(name)) {
-    throw invalid(`invalid --name ${name}: 1 to 14 lower-case letters, digits, - and _, beginning with a letter`);
+    throw invalid(
+      `invalid --name ${name}: 1 to 14 lower-case letters, digits, - and _, beginning with a letter`,
+    );
   }
   const level = values.debug === true ? "debug" : (values["log-level"] ?? "info");
   const logLevel = LEVELS.find((known) => known === level);
@@ -68,7 +70,9 @@ function parse(argv: readonly string[]) {
       },
     }).values;
   } catch (cause) {
-    throw invalid(`${cause instanceof Error ? cause.message : String(cause)}\nSee 'gantry daemon --help'.`, { cause });
+    throw invalid(`${cause instanceof Error ? cause.message : String(cause)}\nSee 'gantry daemon --help'.`, {
+      cause,
+    });
   }
 }
 

@@ -59,7 +59,12 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     Images: facts.images,
     Driver: "overlay2",
     DriverStatus: [["Backing Filesystem", backingFilesystem(facts.dataRoot)]],
-    Plugins: { Volume: ["local"], Network: ["bridge", "host", "null"], Authorization: null, Log: ["json-file", "none"] },
+    Plugins: {
+      Volume: ["local"],
+      Network: ["bridge", "host", "null"],
+      Authorization: null,
+      Log: ["json-file", "none"],
+    },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -96,7 +101,14 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     ServerVersion: ENGINE_VERSION,
     Runtimes: { gantry: { path: "gantry-shim" } },
     DefaultRuntime: "gantry",
-    Swarm: { NodeID: "", NodeAddr: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "", RemoteManagers: null },
+    Swarm: {
+      NodeID: "",
+      NodeAddr: "",
+      LocalNodeState: "inactive",
+      ControlAvailable: false,
+      Error: "",
+      RemoteManagers: null,
+    },
     LiveRestoreEnabled: true,
     Isolation: "",
     InitBinary: "",
@@ -124,7 +136,8 @@ function backingFilesystem(folder: string): string {
   for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
     const [, point = "", type = ""] = line.split(" ");
     const prefix = point.endsWith("/") ? point : `${point}/`;
-    if (point !== "" && `${folder}/`.startsWith(prefix) && point.length >= best.point.length) best = { point, type };
+    if (point !== "" && `${folder}/`.startsWith(prefix) && point.length >= best.point.length)
+      best = { point, type };
   }
   return best.type;
 }

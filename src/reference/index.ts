@@ -1,0 +1,11 @@
+export {
+  DEFAULT_REGISTRY,
+  familiarName,
+  familiarString,
+  isImageIdPrefix,
+  isTag,
+  parseDigest,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "./reference.ts";

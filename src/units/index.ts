@@ -1,0 +1,4 @@
+export { formatGoDuration, humanDuration, parseGoDuration, requireGoDuration } from "./duration.ts";
+export { parseSignal } from "./signal.ts";
+export { binarySize, humanSize, parseBytes, parseDecimalBytes } from "./size.ts";
+export { formatTimestamp, formatTimestampFixed, parseRfc3339, parseTimestamp, ZERO_TIME } from "./time.ts";

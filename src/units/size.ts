@@ -1,0 +1,48 @@
+import { invalid } from "../errors/index.ts";
+
+const DECIMAL = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
+
+/** Bytes in decimal units with so many significant digits, as `images` and `ps -s` show them: "4.26MB". */
+export function humanSize(bytes: number, digits = 4): string {
+  return scaled(bytes, 1000, DECIMAL, digits);
+}
+
+/** Bytes in binary units, as `info` and `stats` show them: "23.5GiB". */
+export function binarySize(bytes: number, digits = 4): string {
+  return scaled(bytes, 1024, BINARY, digits);
+}
+
+function scaled(bytes: number, base: number, units: readonly string[], digits: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= base && unit < units.length - 1) {
+    value /= base;
+    unit++;
+  }
+  return `${significant(value, digits)}${units[unit]}`;
+}
+
+/** C's %g: significant digits, no trailing zeros. */
+function significant(value: number, digits: number): string {
+  return String(Number(value.toPrecision(digits)));
+}
+
+const POWERS: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
+
+/** "512m", "1.5g", "100KiB", "7" in bytes, all units binary, as flags such as --memory take them. Throws invalid. */
+export function parseBytes(text: string): number {
+  return parseSize(text, 1024);
+}
+
+/** "10m" in bytes with decimal units, as log sizes are given. Throws invalid. */
+export function parseDecimalBytes(text: string): number {
+  return parseSize(text, 1000);
+}
+
+function parseSize(text: string, base: number): number {
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text) ?? [];
+  const power = POWERS[unit.toLowerCase()];
+  if (number === undefined || power === undefined) throw invalid(`invalid size: '${text}'`);
+  return Math.floor(Number(number) * base ** power);
+}
