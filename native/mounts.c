@@ -1,0 +1,206 @@
+#include "mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "copy_up.h"
+#include "rootpath.h"
+
+static int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
+    return (int)syscall(SYS_fsconfig, fs, command, key, value, 0);
+}
+
+static int sys_open_tree(int at, const char *path, unsigned flags) {
+    return (int)syscall(SYS_open_tree, at, path, flags);
+}
+
+static int set_attributes(int tree, uint64_t attributes, uint64_t propagation, unsigned recursive) {
+    struct mount_attr attr = {.attr_set = attributes, .propagation = propagation};
+    if (attributes & MOUNT_ATTR_NOATIME) attr.attr_clr = MOUNT_ATTR__ATIME;
+    return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr);
+}
+
+int mount_attach(int tree, int target, struct failure *failure, const char *subject) {
+    unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    if (syscall(SYS_move_mount, tree, "", target, "", flags)) return fail(failure, "move_mount", subject);
+    return 0;
+}
+
+int mount_propagation(const struct operation *op, struct failure *failure) {
+    if (mount(NULL, "/", NULL, (unsigned long)op->f[0].u, NULL)) return fail(failure, "mount propagation", "/");
+    return 0;
+}
+
+/* "key=value,flag,key=value" given to a file system being configured. */
+static int configure(int fs, const char *options, struct failure *failure) {
+    char one[4096];
+    while (*options) {
+        size_t length = strcspn(options, ",");
+        if (length >= sizeof one) return fail_with(failure, ENAMETOOLONG, "mount option", options);
+        memcpy(one, options, length);
+        one[length] = 0;
+        options += length + (options[length] == ',');
+        if (length == 0) continue;
+        char *equals = strchr(one, '=');
+        if (equals) *equals = 0;
+        if (sys_fsconfig(fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, one, equals ? equals + 1 : NULL))
+            return fail(failure, "mount option", one);
+    }
+    return 0;
+}
+
+static int attach_root(int tree, const char *place, struct failure *failure) {
+    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH))
+        return fail(failure, "move_mount of the root to", place);
+    return tree;
+}
+
+/* Kernels before 6.5 take all lower folders in one string, which fsconfig limits to 256 bytes and mount to a page. */
+static int overlay_by_mount(const struct operation *op, const char *place, struct failure *failure) {
+    static char options[4096];
+    options[0] = 0;
+    append_text(options, sizeof options, "lowerdir=");
+    const char *cursor = op->f[0].s;
+    for (uint32_t i = 0; i < op->f[0].n; i++) {
+        if (i > 0) append_text(options, sizeof options, ":");
+        append_text(options, sizeof options, plan_list_next(&cursor));
+    }
+    if (op->f[1].n > 0) {
+        append_text(options, sizeof options, ",upperdir=");
+        append_text(options, sizeof options, op->f[1].s);
+        append_text(options, sizeof options, ",workdir=");
+        append_text(options, sizeof options, op->f[2].s);
+    }
+    if (strlen(options) >= sizeof options - 1) return fail_with(failure, E2BIG, "overlay with too many layers for this kernel", "");
+    if (mount("overlay", place, "overlay", 0, options)) return fail(failure, "mount overlay on", place);
+    int root = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? fail(failure, "open", place) : root;
+}
+
+int mount_rootfs_overlay(const struct operation *op, const char *place, struct failure *failure) {
+    AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    if (fs < 0) return fail(failure, "fsopen", "overlay");
+    const char *cursor = op->f[0].s;
+    for (uint32_t i = 0; i < op->f[0].n; i++) {
+        const char *lower = plan_list_next(&cursor);
+        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", lower)) {
+            if (i == 0 && errno == EINVAL && access(lower, F_OK) == 0) return overlay_by_mount(op, place, failure);
+            return fail(failure, "overlay lower folder", lower);
+        }
+    }
+    if (op->f[1].n > 0) {
+        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", op->f[1].s)) return fail(failure, "overlay upper folder", op->f[1].s);
+        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", op->f[2].s)) return fail(failure, "overlay work folder", op->f[2].s);
+    }
+    cursor = op->f[3].s;
+    for (uint32_t i = 0; i < op->f[3].n; i++)
+        if (configure(fs, plan_list_next(&cursor), failure)) return -1;
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "overlay", op->f[1].s);
+    int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+    if (tree < 0) return fail(failure, "fsmount", "overlay");
+    return attach_root(tree, place, failure);
+}
+
+int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure) {
+    int tree = sys_open_tree(AT_FDCWD, op->f[0].s, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0) return fail(failure, "open_tree", op->f[0].s);
+    return attach_root(tree, place, failure);
+}
+
+int mount_filesystem(int root, const struct operation *op, struct failure *failure) {
+    const char *type = op->f[0].s, *source = op->f[1].s, *path = op->f[2].s;
+    AUTO_FD target = root_make_folder(root, path, op->f[5].u ? (mode_t)op->f[5].u : 0755);
+    if (target < 0) return fail(failure, "mount target", path);
+    AUTO_FD fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+    if (fs < 0) return fail(failure, "fsopen", type);
+    if (source[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source)) return fail(failure, "mount source", source);
+    if (configure(fs, op->f[4].s, failure)) return -1;
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, type, path);
+    AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
+    if (tree < 0) return fail(failure, "fsmount", type);
+    return mount_attach(tree, target, failure, path);
+}
+
+int mount_bind(int root, const struct operation *op, struct failure *failure) {
+    const char *source = op->f[0].s, *path = op->f[1].s;
+    unsigned recursive = op->f[2].u ? AT_RECURSIVE : 0;
+    AUTO_FD tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+    if (tree < 0) return fail(failure, "bind source", source);
+    struct stat st;
+    if (fstat(tree, &st)) return fail(failure, "stat", source);
+    int folder = S_ISDIR(st.st_mode);
+    AUTO_FD target = root_make_target(root, path, folder, folder ? 0755 : 0644);
+    if (target < 0) return fail(failure, "bind target", path);
+    struct stat at;
+    if (fstat(target, &at)) return fail(failure, "stat", path);
+    if (S_ISDIR(at.st_mode) != folder) return fail_with(failure, ENOTDIR, "bind", path);
+    if (op->f[5].u && folder && copy_up(target, source)) return fail(failure, "copy into volume", path);
+    uint64_t attributes = op->f[3].u & ~PLAN_ATTR_RECURSIVE;
+    unsigned attributes_recursive = op->f[3].u & PLAN_ATTR_RECURSIVE ? AT_RECURSIVE : 0;
+    if (op->f[4].u && set_attributes(tree, 0, op->f[4].u & ~(uint64_t)MS_REC, op->f[4].u & MS_REC ? AT_RECURSIVE : 0))
+        return fail(failure, "mount propagation", path);
+    if (attributes && set_attributes(tree, attributes, 0, attributes_recursive)) return fail(failure, "mount_setattr", path);
+    return mount_attach(tree, target, failure, path);
+}
+
+int mount_root_readonly(int root, struct failure *failure) {
+    if (set_attributes(root, MOUNT_ATTR_RDONLY, 0, 0)) return fail(failure, "mount_setattr", "/");
+    return 0;
+}
+
+/*
+ * /dev/null of the container, proven to be the device: an image or a racing process that put something else in its
+ * place would get that mounted over the files to hide (CVE-2025-31133).
+ */
+static int clone_null_device(int root) {
+    int tree = sys_open_tree(root, "dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    struct stat st;
+    if (tree < 0) return -1;
+    if (fstat(tree, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return tree;
+    close(tree);
+    errno = ENODEV;
+    return -1;
+}
+
+/* One empty read-only tmpfs serves all masked folders of a container: every mask is a clone of the first mount. */
+static int clone_empty_folder(void) {
+    static int first = -1;
+    if (first < 0) {
+        AUTO_FD fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+        if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return -1;
+        first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+        return first < 0 ? -1 : fcntl(first, F_DUPFD_CLOEXEC, 0);
+    }
+    int tree = sys_open_tree(first, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    return tree;
+}
+
+int mount_mask(int root, const struct operation *op, struct failure *failure) {
+    const char *path = op->f[0].s;
+    AUTO_FD target = root_open_nolinks(root, path, O_PATH);
+    if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(failure, "mask", path);
+    struct stat st;
+    if (fstat(target, &st)) return fail(failure, "stat", path);
+    AUTO_FD cover = S_ISDIR(st.st_mode) ? clone_empty_folder() : clone_null_device(root);
+    if (cover < 0) return fail(failure, "mask", path);
+    return mount_attach(cover, target, failure, path);
+}
+
+int mount_readonly_path(int root, const struct operation *op, struct failure *failure) {
+    const char *path = op->f[0].s;
+    AUTO_FD target = root_open_nolinks(root, path, O_PATH);
+    if (target < 0) return errno == ENOENT || errno == ENOTDIR ? 0 : fail(failure, "read-only path", path);
+    AUTO_FD tree = sys_open_tree(target, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    if (tree < 0) return fail(failure, "open_tree", path);
+    if (set_attributes(tree, MOUNT_ATTR_RDONLY, 0, AT_RECURSIVE)) return fail(failure, "mount_setattr", path);
+    return mount_attach(tree, target, failure, path);
+}
