@@ -14,13 +14,13 @@ export const ADJECTIVES = `
   .trim()
   .split(/\s+/);
 
-/** Scientists and engineers on whose work computers rest, by surname. */
+/** Scientists and engineers, most of them of computing, by surname. */
 export const SURNAMES = `
   abelson adleman aho aiken allen alonso amdahl antonelli armstrong arora atanasoff babbage bachman
   backus baran bardeen barman bartik bell bellman berners bernstein blum bohm boole booth borg boyer
   brattain brin brinch brooks cantor cerf chandy chomsky church clarke clarkson cocke codd cohen
-  conway cook corbato courtois cox cray curry dahl dantzig darwin davies dean deering denning dennis
-  diffie dijkstra dongarra doudna eckert edmonds elion emerson engelbart erdos erlang estrin euler
+  conway cook corbato courtois cox cray curry dahl dantzig davies dean deering denning dennis
+  diffie dijkstra dongarra eckert edmonds emerson engelbart erdos erlang estrin euler
   fano faraday feigenbaum feinler fermat flowers floyd forsythe fourier franklin galois garey gauss
   germain gibbs godel goldberg goldstine goldwasser gosling graham granville gray gries griswold
   hamilton hamming harel hartmanis hellman hennessy herbrand hilbert hinton hoare holberton hollerith
@@ -28,8 +28,8 @@ export const SURNAMES = `
   kalman karatsuba karnaugh karp katz kay kemeny kernighan kilburn kilby kleene kleinrock knuth
   kolmogorov kowalski kruskal kurtz lamarr lamport lampson landin lehmer leibniz lempel levin
   licklider lin liskov lovelace lukasiewicz lynch manber markov matsumoto mauchly maxwell mccarthy
-  mcclintock mcculloch mcilroy mckusick meitner merkle metcalfe micali milner minsky moore morse
-  myhrvold naur needham neumann newell newman noether norvig noyce nygaard nyquist pascal patterson
+  mcculloch mcilroy mckusick merkle metcalfe micali milner minsky moore morse
+  naur needham neumann newell newman noether norvig noyce nygaard nyquist pascal patterson
   peano pearl perlis perlman peterson petri plauger pnueli postel pratt prim rabin raskin reeves
   reynolds ritchie rivest roberts robinson rosen russell salton samelson sammet schroeder scott
   sedgewick shamir shannon shaw shor simon sipser stearns steele stepanov stibitz stonebraker strachey
