@@ -12,7 +12,7 @@
 #include "cleanup.h"
 
 static int resolve(int root, const char *path, int flags, uint64_t how_resolve) {
-    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = how_resolve};
+    struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = how_resolve};
     while (*path == '/') path++;
     int fd;
     /* A rename that races with the look-up makes it give up safely with EAGAIN. */

@@ -1,0 +1,297 @@
+#include "container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "console.h"
+#include "mounts.h"
+#include "netlink_send.h"
+#include "process.h"
+#include "rootpath.h"
+
+/* What the operations share while they run. */
+struct state {
+    struct container *container;
+    int root;
+    int master;
+    int stdio_done;
+    struct identity identity;
+    struct failure failure;
+};
+
+static struct state state;
+
+static void send_message(int sync, uint32_t kind, const struct failure *failure, int fd) {
+    struct sync_message message = {.kind = kind};
+    if (failure) message.failure = *failure;
+    struct iovec part = {&message, sizeof message};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        head.msg_control = control.bytes;
+        head.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *item = CMSG_FIRSTHDR(&head);
+        item->cmsg_level = SOL_SOCKET;
+        item->cmsg_type = SCM_RIGHTS;
+        item->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(item), &fd, sizeof fd);
+    }
+    (void)sendmsg(sync, &head, MSG_NOSIGNAL);
+}
+
+static _Noreturn void give_up(void) {
+    send_message(state.container->sync, SYNC_FAILED, &state.failure, -1);
+    _exit(127);
+}
+
+/* The shim's next word; when it is gone there is nobody left to run for. */
+static void await_message(int sync, uint32_t kind) {
+    struct sync_message message;
+    ssize_t size;
+    do size = recv(sync, &message, sizeof message, 0);
+    while (size < 0 && errno == EINTR);
+    if (size != sizeof message || message.kind != kind) _exit(127);
+}
+
+static const struct operation *find(uint16_t code) {
+    const struct plan *plan = state.container->plan;
+    for (uint16_t i = 0; i < plan->count; i++)
+        if (plan->operations[i].code == code) return &plan->operations[i];
+    return NULL;
+}
+
+static int open_console(void) {
+    if (state.master >= 0) return 0;
+    const struct operation *stdio = find(OP_STDIO);
+    state.master = console_open(state.root, stdio, &state.failure);
+    if (state.master < 0) return -1;
+    send_message(state.container->sync, SYNC_MASTER, NULL, state.master);
+    return 0;
+}
+
+/* stdin, stdout and stderr, at the latest moment that a terminal of the container's own devpts allows. */
+static int enter_stdio(void) {
+    if (state.stdio_done) return 0;
+    state.stdio_done = 1;
+    const struct operation *stdio = find(OP_STDIO);
+    if (stdio && stdio->f[0].u) return open_console() || console_enter(state.master, &state.failure);
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(state.container->stdio[fd], fd) < 0) return fail(&state.failure, "dup2", "stdio");
+    return 0;
+}
+
+static int make_device(const struct operation *op) {
+    const char *path = op->f[0].s, *name;
+    mode_t type = op->f[1].u == 'b' ? S_IFBLK : op->f[1].u == 'p' ? S_IFIFO : S_IFCHR;
+    dev_t device = makedev((unsigned)op->f[2].u, (unsigned)op->f[3].u);
+    mode_t mode = (mode_t)op->f[4].u;
+    AUTO_FD parent = root_make_parent(state.root, path, &name);
+    if (parent < 0) return fail(&state.failure, "device", path);
+    if (mknodat(parent, name, type | mode, device) && errno != EEXIST) {
+        if (errno != EPERM) return fail(&state.failure, "mknod", path);
+        /* In a user namespace devices cannot be made; the host's own node is mounted instead. */
+        struct operation bind = {.f = {{.s = path}, {.s = path}}};
+        return mount_bind(state.root, &bind, &state.failure);
+    }
+    /* mknod is subject to the umask. */
+    if (fchmodat(parent, name, mode, 0)) return fail(&state.failure, "chmod", path);
+    if ((op->f[5].u || op->f[6].u) && fchownat(parent, name, (uid_t)op->f[5].u, (gid_t)op->f[6].u, AT_SYMLINK_NOFOLLOW))
+        return fail(&state.failure, "chown", path);
+    return 0;
+}
+
+static int make_symlink(const struct operation *op) {
+    const char *name;
+    AUTO_FD parent = root_make_parent(state.root, op->f[0].s, &name);
+    if (parent < 0) return fail(&state.failure, "symlink", op->f[0].s);
+    if (symlinkat(op->f[1].s, parent, name) && errno != EEXIST) return fail(&state.failure, "symlink", op->f[0].s);
+    return 0;
+}
+
+/* The old root is stacked below the new one and let go, so that no folder is needed to put it in. */
+static int pivot(void) {
+    if (fchdir(state.root)) return fail(&state.failure, "chdir", "the new root");
+    if (syscall(SYS_pivot_root, ".", ".")) return fail(&state.failure, "pivot_root", "");
+    if (umount2(".", MNT_DETACH)) return fail(&state.failure, "umount", "the old root");
+    if (chdir("/")) return fail(&state.failure, "chdir", "/");
+    return 0;
+}
+
+static int netlink(const struct operation *op) {
+    AUTO_FD fd = netlink_open(op, &state.failure);
+    if (fd < 0) return -1;
+    return netlink_send(fd, op, (uint32_t)getpid(), &state.failure);
+}
+
+static int take_root(int fd) {
+    if (fd < 0) return -1;
+    state.root = fd;
+    return 0;
+}
+
+static void warn_if(int clamped, const struct operation *op, const char *what) {
+    if (clamped != 1) return;
+    struct failure warning = {.index = op->index, .code = op->code};
+    fail_with(&warning, EPERM, what, "");
+    send_message(state.container->sync, SYNC_WARNING, &warning, -1);
+}
+
+static int clamping(int result, const struct operation *op, const char *what) {
+    warn_if(result, op, what);
+    return result < 0 ? -1 : 0;
+}
+
+/* HOME from passwd, unless the environment says otherwise. */
+static void add_home(void) {
+    static char home[PATH_MAX + 8] = "HOME=";
+    struct container *container = state.container;
+    for (uint32_t i = 0; i < container->environment_count; i++)
+        if (strncmp(container->environment[i], "HOME=", 5) == 0) return;
+    append_text(home, sizeof home, state.identity.home);
+    container->environment[container->environment_count++] = home;
+    container->environment[container->environment_count] = NULL;
+}
+
+static int execute(void) {
+    struct container *container = state.container;
+    static char path[PATH_MAX];
+    if (enter_stdio()) return -1;
+    if (state.identity.home[0] == 0) strcpy(state.identity.home, "/");
+    add_home();
+    if (process_find_program(container->arguments[0], container->environment, path, &state.failure)) return -1;
+    if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC)) return fail(&state.failure, "close_range", "");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) return fail(&state.failure, "prctl", "PR_SET_PDEATHSIG");
+    send_message(container->sync, SYNC_READY, NULL, -1);
+    if (container->plan->flags & PLAN_START_ON_REQUEST) await_message(container->sync, SYNC_START);
+    /* The shim hears of success by the close of this descriptor at execve. */
+    return process_execute(container->arguments, container->environment, &state.failure);
+}
+
+static int run(const struct operation *op) {
+    struct failure *failure = &state.failure;
+    switch (op->code) {
+    case OP_NETLINK: return op->f[0].u ? netlink(op) : 0;
+    case OP_MOUNT_PROPAGATION: return mount_propagation(op, failure);
+    case OP_ROOTFS_OVERLAY: return take_root(mount_rootfs_overlay(op, state.container->state_folder, failure));
+    case OP_ROOTFS_BIND: return take_root(mount_rootfs_bind(op, state.container->state_folder, failure));
+    case OP_MOUNT: return mount_filesystem(state.root, op, failure);
+    case OP_BIND: return mount_bind(state.root, op, failure);
+    case OP_DEVICE: return make_device(op);
+    case OP_SYMLINK: return make_symlink(op);
+    case OP_CONSOLE: return open_console() || console_bind(state.root, state.master, failure);
+    case OP_PIVOT_ROOT: return pivot();
+    case OP_ROOT_READONLY: return mount_root_readonly(state.root, failure);
+    case OP_MASK: return mount_mask(state.root, op, failure);
+    case OP_READONLY_PATH: return mount_readonly_path(state.root, op, failure);
+    case OP_SYSCTL: return process_sysctl(state.root, op, failure);
+    case OP_HOSTNAME: return sethostname(op->f[0].s, op->f[0].n) ? fail(failure, "sethostname", op->f[0].s) : 0;
+    case OP_DOMAINNAME: return setdomainname(op->f[0].s, op->f[0].n) ? fail(failure, "setdomainname", op->f[0].s) : 0;
+    case OP_RLIMIT: return clamping(process_rlimit(op, failure), op, "a hard limit was lowered to the engine's own");
+    case OP_OOM_SCORE_ADJ: return clamping(process_oom_score(op, failure), op, "oom_score_adj cannot go below the engine's own");
+    case OP_USER: return enter_stdio() || process_user(state.root, op, &state.identity, failure);
+    case OP_CAPABILITIES: return process_capabilities(op, failure);
+    case OP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail(failure, "prctl", "PR_SET_NO_NEW_PRIVS") : 0;
+    case OP_SECCOMP: return process_seccomp(op, failure);
+    case OP_WORKING_DIRECTORY: return process_working_directory(state.root, op, failure);
+    case OP_EXEC: return execute();
+    default: return 0;
+    }
+}
+
+/* Into the cgroups of version 1, and only then into namespaces that are to show them as their roots. */
+static int join(const struct operation *op) {
+    struct failure *failure = &state.failure;
+    if (op->code == OP_CGROUP_JOIN && op->f[1].u == 1) {
+        AUTO_FD folder = open(op->f[0].s, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* "0" is the writer itself, for which the kernel needs no global lock; see ARCHITECTURE.md. */
+        AUTO_FD tasks = folder < 0 ? -1 : openat(folder, "tasks", O_WRONLY | O_CLOEXEC);
+        if (tasks < 0 || write(tasks, "0", 1) != 1) return fail(failure, "join cgroup", op->f[0].s);
+    }
+    return 0;
+}
+
+static int join_namespace(const struct operation *op) {
+    struct failure *failure = &state.failure;
+    AUTO_FD fd = open(op->f[1].s, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail(failure, "open", op->f[1].s);
+    if (setns(fd, (int)op->f[0].u)) return fail(failure, "setns", op->f[1].s);
+    return 0;
+}
+
+/* The user namespace first, for it decides what else may be joined; the mount namespace last, for paths end there. */
+static int join_namespaces(void) {
+    static const int order[] = {CLONE_NEWUSER, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWNS};
+    const struct plan *plan = state.container->plan;
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        for (uint16_t i = 0; i < plan->count; i++) {
+            const struct operation *op = &plan->operations[i];
+            state.failure = (struct failure){.index = op->index, .code = op->code};
+            if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == (uint64_t)order[k] && join_namespace(op)) return -1;
+        }
+    return 0;
+}
+
+/* Namespaces that clone3 did not make: cgroup after the joins above, time for the program that is executed. */
+static int unshare_late(const struct operation *op) {
+    if (op->code != OP_NAMESPACE_NEW) return 0;
+    if (op->f[0].u != CLONE_NEWCGROUP && op->f[0].u != CLONE_NEWTIME) return 0;
+    return unshare((int)op->f[0].u) ? fail(&state.failure, "unshare", "") : 0;
+}
+
+static int enter_user_namespace(void) {
+    for (uint16_t i = 0; i < state.container->plan->count; i++) {
+        const struct operation *op = &state.container->plan->operations[i];
+        if (op->code != OP_ID_MAP) continue;
+        state.failure = (struct failure){.index = op->index, .code = op->code};
+        if (setresgid(0, 0, 0) || setresuid(0, 0, 0)) return fail(&state.failure, "become root of the user namespace", "");
+    }
+    return 0;
+}
+
+static void reset_signals(void) {
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+_Noreturn void container_main(struct container *container) {
+    const struct plan *plan = container->plan;
+    state.container = container;
+    state.master = -1;
+    /* Nobody in the namespaces about to be joined may look into this process before it has become the program. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    reset_signals();
+    setsid();
+    umask(0022);
+    for (uint16_t i = 0; i < plan->count; i++) {
+        state.failure = (struct failure){.index = i, .code = plan->operations[i].code};
+        if (join(&plan->operations[i])) give_up();
+    }
+    if (join_namespaces()) give_up();
+    await_message(container->sync, SYNC_GO);
+    if (enter_user_namespace()) give_up();
+    state.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (uint16_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operations[i];
+        state.failure = (struct failure){.index = i, .code = op->code};
+        if (unshare_late(op) || run(op)) give_up();
+    }
+    give_up();
+}

@@ -1,0 +1,33 @@
+/* The new process, from its birth to execve(2): the container phase of a plan. */
+#ifndef GANTRY_CONTAINER_H
+#define GANTRY_CONTAINER_H
+
+#include "failure.h"
+#include "plan.h"
+
+/* What passes over the socket pair between the new process and the shim, one packet each. */
+enum sync_kind { SYNC_GO, SYNC_MASTER, SYNC_WARNING, SYNC_READY, SYNC_START, SYNC_FAILED };
+
+struct sync_message {
+    uint32_t kind;
+    struct failure failure;
+};
+
+struct container {
+    const struct plan *plan;
+    /* this process's end of the socket pair */
+    int sync;
+    /* stdin, stdout, stderr of the process without a terminal; -1 with one */
+    int stdio[3];
+    /* the folder in which the root is mounted */
+    const char *state_folder;
+    /* argv and envp, made before the clone; envp has one free slot at its end for HOME */
+    char **arguments;
+    char **environment;
+    uint32_t environment_count;
+};
+
+/* Never returns: the process becomes the program, or reports why not and ends. */
+_Noreturn void container_main(struct container *container);
+
+#endif

@@ -1,0 +1,11 @@
+#ifndef GANTRY_EXIT_RECORD_H
+#define GANTRY_EXIT_RECORD_H
+
+#include "task.h"
+
+/* Write STATE_FOLDER/exit as a whole (temporary file, rename). Returns its descriptor for exit_record_sync, or -1. */
+int exit_record_write(const struct task *task);
+/* Make it durable; apart from the writing, so that nobody who waits for the end waits for the disk. */
+void exit_record_sync(const struct task *task, int record);
+
+#endif

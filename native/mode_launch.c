@@ -1,0 +1,323 @@
+/*
+ * gantry-shim launch STATE_FOLDER: read a plan from stdin, make the process it describes, and stay as its parent.
+ * Descriptor 3 is the first control connection. The phases of a plan are told in PLAN.md.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "cleanup.h"
+#include "container.h"
+#include "logfile.h"
+#include "modes.h"
+#include "netlink_send.h"
+#include "task.h"
+
+#define CONTROL_FD 3
+/* Namespaces that clone3 makes; cgroup and time namespaces are entered later by the process itself. */
+#define CLONE_KINDS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER)
+
+extern char **environ;
+
+static struct plan plan;
+static struct task task;
+static struct container container;
+static struct failure failure;
+
+/*
+ * Run from a read-only mount. The process in the container is at first this very program; through /proc/self/exe it
+ * could open the file for writing and so replace what the engine will run next (CVE-2019-5736). A detached clone of
+ * the mount, made read-only, refuses that; it has no name and ends with the last process that runs from it.
+ */
+static int protect_program(char **argv) {
+    struct statvfs fs;
+    AUTO_FD self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (self < 0 || fstatvfs(self, &fs)) return fail(&failure, "open", "/proc/self/exe");
+    if (fs.f_flag & ST_RDONLY) return 0;
+    int tree = (int)syscall(SYS_open_tree, self, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    if (tree < 0) return fail(&failure, "open_tree", "/proc/self/exe");
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes))
+        return fail(&failure, "mount_setattr", "/proc/self/exe");
+    syscall(SYS_execveat, tree, "", argv - 1, environ, AT_EMPTY_PATH);
+    return fail(&failure, "execveat", "/proc/self/exe");
+}
+
+static const char *read_plan(void) {
+    uint8_t *bytes = mmap(NULL, PLAN_MAX_BYTES + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) return "no memory for the plan";
+    size_t size = 0;
+    for (;;) {
+        ssize_t got = read(STDIN_FILENO, bytes + size, PLAN_MAX_BYTES + 1 - size);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return "the plan cannot be read";
+        if (got == 0) break;
+        size += (size_t)got;
+    }
+    return plan_parse(bytes, size, &plan);
+}
+
+static const struct operation *find(uint16_t code) {
+    for (uint16_t i = 0; i < plan.count; i++)
+        if (plan.operations[i].code == code) return &plan.operations[i];
+    return NULL;
+}
+
+static int write_file(const struct operation *op) {
+    AUTO_FD fd = open(op->f[0].s, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return op->f[2].u && errno == ENOENT ? 0 : fail(&failure, "open", op->f[0].s);
+    if (write(fd, op->f[1].s, op->f[1].n) < 0) return fail(&failure, "write", op->f[0].s);
+    return 0;
+}
+
+/* The name of a socket is limited to 108 bytes: it is reached through the folder's descriptor, whatever its path. */
+static int listen_in_folder(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/proc/self/fd/"};
+    append_number(address.sun_path, sizeof address.sun_path, (uint64_t)task.folder);
+    append_text(address.sun_path, sizeof address.sun_path, "/shim.sock");
+    task.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (task.listener < 0) return fail(&failure, "socket", "");
+    mode_t before = umask(0177);
+    int bound = bind(task.listener, (struct sockaddr *)&address, sizeof address);
+    umask(before);
+    if (bound) return fail(&failure, "bind", "shim.sock");
+    return listen(task.listener, 64) ? fail(&failure, "listen", "shim.sock") : 0;
+}
+
+static int open_stdio(const struct operation *op) {
+    int pipes[3][2];
+    task.input = task.output[0] = task.output[1] = task.master = -1;
+    container.stdio[0] = container.stdio[1] = container.stdio[2] = -1;
+    task.stdin_once = op && op->f[2].u;
+    if (op && op->f[0].u) return 0;
+    int first = op && op->f[1].u ? 0 : 1;
+    if (first == 1) container.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int i = first; i < 3; i++) {
+        if (pipe2(pipes[i], O_CLOEXEC)) return fail(&failure, "pipe", "");
+        int ours = i == 0 ? pipes[i][1] : pipes[i][0];
+        container.stdio[i] = i == 0 ? pipes[i][0] : pipes[i][1];
+        if (fcntl(ours, F_SETFL, O_NONBLOCK)) return fail(&failure, "fcntl", "O_NONBLOCK");
+        if (i == 0) task.input = ours;
+        else task.output[i - 1] = ours;
+    }
+    return 0;
+}
+
+static int run_host(const struct operation *op) {
+    switch (op->code) {
+    case OP_CGROUP_CREATE: return cgroup_create(op, &failure);
+    case OP_WRITE_FILE: return write_file(op);
+    case OP_OOM_WATCH:
+        task.oom_watch = op;
+        task.oom_kills_before = cgroup_oom_kills(op);
+        return 0;
+    case OP_LOG_FILE: return logfile_open(op->f[0].s, op->f[1].u, (uint32_t)op->f[2].u) ? fail(&failure, "log file", op->f[0].s) : 0;
+    default: return 0;
+    }
+}
+
+/* argv and envp point into the plan; envp has room for HOME. */
+static char **strings(const struct field *list, uint32_t spare) {
+    size_t size = (list ? list->n + 1 + spare : 1 + spare) * sizeof(char *);
+    char **result = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (result == MAP_FAILED) return NULL;
+    const char *cursor = list ? list->s : NULL;
+    for (uint32_t i = 0; list && i < list->n; i++) {
+        const char *string = plan_list_next(&cursor);
+        /* execve wants char *const *; the strings are not written to. */
+        memcpy(&result[i], &string, sizeof string);
+    }
+    return result;
+}
+
+static int prepare_container(int sync) {
+    const struct operation *environment = find(OP_ENVIRONMENT), *exec = find(OP_EXEC);
+    container.plan = &plan;
+    container.sync = sync;
+    container.state_folder = task.folder_path;
+    container.arguments = strings(&exec->f[0], 0);
+    container.environment = strings(environment ? &environment->f[0] : NULL, 1);
+    container.environment_count = environment ? environment->f[0].n : 0;
+    if (!container.arguments || !container.environment) return fail(&failure, "mmap", "arguments");
+    return 0;
+}
+
+/* Joining a pid namespace only concerns children, so the shim does it for the one child it will have. */
+static int collect_clone(struct clone_args *args, int *cgroup) {
+    for (uint16_t i = 0; i < plan.count; i++) {
+        const struct operation *op = &plan.operations[i];
+        failure = (struct failure){.index = i, .code = op->code};
+        if (op->code == OP_NAMESPACE_NEW) args->flags |= op->f[0].u & CLONE_KINDS;
+        if (op->code == OP_CGROUP_JOIN && op->f[1].u == 2) {
+            *cgroup = open(op->f[0].s, O_PATH | O_DIRECTORY | O_CLOEXEC);
+            if (*cgroup < 0) return fail(&failure, "join cgroup", op->f[0].s);
+            args->flags |= CLONE_INTO_CGROUP;
+            args->cgroup = (unsigned)*cgroup;
+        }
+        if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == CLONE_NEWPID) {
+            AUTO_FD fd = open(op->f[1].s, O_RDONLY | O_CLOEXEC);
+            if (fd < 0) return fail(&failure, "open", op->f[1].s);
+            if (setns(fd, CLONE_NEWPID)) return fail(&failure, "setns", op->f[1].s);
+        }
+    }
+    return 0;
+}
+
+static int clone_container(void) {
+    int pair[2];
+    struct clone_args args = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&task.pidfd};
+    AUTO_FD cgroup = -1;
+    if (collect_clone(&args, &cgroup)) return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return fail(&failure, "socketpair", "");
+    if (prepare_container(pair[1])) return -1;
+    task.sync = pair[0];
+    long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) return fail(&failure, "clone3", "");
+    if (pid == 0) {
+        close(pair[0]);
+        container_main(&container);
+    }
+    task.pid = (pid_t)pid;
+    close(pair[1]);
+    for (int i = 0; i < 3; i++)
+        if (container.stdio[i] >= 0) close(container.stdio[i]);
+    return 0;
+}
+
+static int write_proc(const char *name, const char *text) {
+    char path[64] = "/proc/";
+    append_number(path, sizeof path, (uint64_t)task.pid);
+    append_text(path, sizeof path, name);
+    AUTO_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) return fail(&failure, "write", path);
+    return 0;
+}
+
+static int run_link(const struct operation *op) {
+    if (op->code == OP_ID_MAP) {
+        if (!op->f[2].u && write_proc("/setgroups", "deny")) return -1;
+        return write_proc("/uid_map", op->f[0].s) || write_proc("/gid_map", op->f[1].s) ? -1 : 0;
+    }
+    if (op->code == OP_NETLINK && op->f[0].u == 0) {
+        AUTO_FD fd = netlink_open(op, &failure);
+        return fd < 0 ? -1 : netlink_send(fd, op, (uint32_t)task.pid, &failure);
+    }
+    return 0;
+}
+
+static int receive(struct sync_message *message, int *fd) {
+    struct iovec part = {message, sizeof *message};
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t size;
+    do size = recvmsg(task.sync, &head, MSG_CMSG_CLOEXEC);
+    while (size < 0 && errno == EINTR);
+    if (size != sizeof *message) return -1;
+    struct cmsghdr *item = CMSG_FIRSTHDR(&head);
+    *fd = -1;
+    if (item && item->cmsg_type == SCM_RIGHTS) memcpy(fd, CMSG_DATA(item), sizeof *fd);
+    return 0;
+}
+
+/* The new process works through its phase; hear what it says until it stands before execve. */
+static int await_ready(void) {
+    struct sync_message message = {.kind = SYNC_GO};
+    if (send(task.sync, &message, sizeof message, MSG_NOSIGNAL) < 0) return fail(&failure, "send", "to the new process");
+    for (;;) {
+        int fd;
+        if (receive(&message, &fd)) return fail_with(&failure, ECHILD, "the new process was killed before it ran", "");
+        switch (message.kind) {
+        case SYNC_MASTER:
+            task.master = fd;
+            if (fcntl(fd, F_SETFL, O_NONBLOCK)) return fail(&failure, "fcntl", "O_NONBLOCK");
+            break;
+        case SYNC_WARNING: send_failure(CONTROL_FD, FRAME_WARNING, &message.failure); break;
+        case SYNC_FAILED: failure = message.failure; return -1;
+        case SYNC_READY: return 0;
+        }
+    }
+}
+
+static int launch(void) {
+    failure.index = UINT16_MAX;
+    if (listen_in_folder() || open_stdio(find(OP_STDIO))) return -1;
+    for (uint16_t i = 0; i < plan.count; i++) {
+        failure = (struct failure){.index = i, .code = plan.operations[i].code};
+        if (plan_operation_phase(failure.code) == PHASE_HOST && run_host(&plan.operations[i])) return -1;
+    }
+    if (clone_container()) return -1;
+    for (uint16_t i = 0; i < plan.count; i++) {
+        failure = (struct failure){.index = i, .code = plan.operations[i].code};
+        if (plan_operation_phase(failure.code) == PHASE_LINK && run_link(&plan.operations[i])) return -1;
+    }
+    return await_ready();
+}
+
+static void undo(void) {
+    if (task.pid > 0) {
+        kill(task.pid, SIGKILL);
+        waitpid(task.pid, NULL, 0);
+    }
+    cgroup_remove_all();
+    if (task.folder >= 0) unlinkat(task.folder, "shim.sock", 0);
+}
+
+static void detach_from_daemon(void) {
+    setsid();
+    prctl(PR_SET_NAME, "gantry-shim", 0, 0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    umask(0022);
+    (void)!chdir("/");
+}
+
+int mode_launch(int argc, char **argv) {
+    if (argc != 2 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC)) {
+        static const char usage[] = "usage: gantry-shim launch STATE_FOLDER <plan 3<>control\n";
+        (void)!write(STDERR_FILENO, usage, sizeof usage - 1);
+        return 2;
+    }
+    failure.index = UINT16_MAX;
+    fcntl(CONTROL_FD, F_SETFD, 0);
+    if (protect_program(argv)) {
+        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        return 1;
+    }
+    fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    detach_from_daemon();
+    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1};
+    task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *refused = read_plan();
+    if (refused || task.folder < 0) {
+        fail_with(&failure, refused ? EPROTO : errno, refused ? refused : "open", refused ? "" : argv[1]);
+        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        return 1;
+    }
+    if (launch()) {
+        undo();
+        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        return 1;
+    }
+    return supervise(&task, CONTROL_FD);
+}
