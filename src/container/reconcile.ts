@@ -73,7 +73,7 @@ async function removeUnknownTasks(context: ContainerContext): Promise<void> {
   for (const taskId of await context.launcher.list()) {
     if (isKnown(taskId)) continue;
     const task = await context.launcher.reconnect(taskId);
-    await task?.remove();
+    await (task === undefined ? context.launcher.forget(taskId) : task.remove());
   }
 }
 

@@ -68,6 +68,8 @@ export interface TaskLauncher {
   launch(id: string, plan: LaunchPlan): Promise<Task>;
   /** undefined when the engine has no such task (the machine restarted). */
   reconnect(id: string): Promise<Task | undefined>;
-  /** Ids of all tasks whose state folder exists. */
+  /** Names of the folders of all tasks: the first digits of their ids. `reconnect` takes them as ids. */
   list(): Promise<string[]>;
+  /** Remove the folder of a task that `reconnect` could not find. */
+  forget(id: string): Promise<void>;
 }

@@ -1,0 +1,3 @@
+export type * from "./plan/index.ts";
+export { createTaskLauncher, LaunchError, type TaskLauncherOptions } from "./task/index.ts";
+export type * from "./task.ts";

@@ -1,0 +1,3 @@
+export { encodePlan } from "./encode.ts";
+export { operationName } from "./format.ts";
+export type * from "./operations.ts";

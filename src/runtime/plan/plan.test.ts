@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { encodePlan } from "./encode.ts";
+import { OPERATIONS } from "./format.ts";
+
+const native = join(import.meta.dirname, "../../../native");
+
+test("the shim's table of operations and this one are the same", () => {
+  const theirs = [
+    ...readFileSync(join(native, "operations.def"), "utf8").matchAll(
+      /^OP\((\d+), \w+, "([a-z-]+)", \w+, "([a-z]*)"\)$/gm,
+    ),
+  ];
+  const table = Object.fromEntries(
+    theirs.map(([, code, name, fields]) => [name, { code: Number(code), fields }]),
+  );
+  expect(table).toEqual(OPERATIONS);
+});
+
+test("a plan is a header with size and checksum, then its operations", () => {
+  const bytes = encodePlan({
+    start: "on-request",
+    operations: [
+      { op: "hostname", name: "x" },
+      { op: "exec", args: ["a", "bc"] },
+    ],
+  });
+  expect(bytes.toString("latin1", 0, 8)).toBe("GNTRPLAN");
+  expect([8, 12, 16, 24, 28].map((at) => bytes.readUInt32LE(at))).toEqual([1, 2, bytes.length, 1, 0]);
+  expect(bytes.readUInt32LE(20)).toBe(crc32(bytes.subarray(32)));
+  expect(bytes.subarray(32).toString("hex")).toBe(
+    "2b00000006000000010000007800" + "35000000110000000200000001000000610002000000626300",
+  );
+});
+
+test("a NUL in a text is refused", () => {
+  expect(() => encodePlan({ start: "now", operations: [{ op: "exec", args: ["a\0b"] }] })).toThrow(
+    "NUL byte",
+  );
+});
