@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, renameSync } from "node:fs";
 import { mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -78,7 +78,14 @@ class FolderStore implements ContentStore {
   }
 
   async delete(digest: Digest): Promise<void> {
-    await rm(this.#path(digest), { force: true });
+    const trash = join(this.#ingests, `${process.pid}-${this.#nextIngest++}`);
+    try {
+      renameSync(this.#path(digest), trash);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") return;
+      throw error;
+    }
+    await rm(trash, { force: true });
   }
 
   async list(): Promise<Blob[]> {

@@ -16,7 +16,7 @@ export interface ContentStore {
   begin(): Promise<Ingest>;
   /** Keep these bytes. */
   put(bytes: Uint8Array): Promise<Blob>;
-  /** No error when it is not here. */
+  /** Gone at once, before the first await, so that a check made just before still holds. No error when it is not here. */
   delete(digest: Digest): Promise<void>;
   list(): Promise<Blob[]>;
   /** Remove what a crash left half-written. Run at start, before any ingest. */

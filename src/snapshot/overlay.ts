@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { conflict, internal, notFound } from "../errors/index.ts";
+import { removeTree } from "../platform/index.ts";
 import type { Store } from "../store/index.ts";
 import { folderBytes } from "./disk-usage.ts";
 import { SnapshotRows } from "./rows.ts";
@@ -10,6 +11,8 @@ import type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";
 export interface OverlaySnapshotter extends Snapshotter {
   /** Bytes that a committed layer's files took when it was unpacked. */
   layerSize(chainId: string): number | undefined;
+  /** Whether another layer or a writable one stands on this one. */
+  isLayerUsed(chainId: string): boolean;
   /** All committed layers, children before their parents. */
   listLayers(): readonly { chainId: string; parentChainId: string | undefined }[];
 }
@@ -67,6 +70,10 @@ class FolderSnapshotter implements OverlaySnapshotter {
 
   layerSize(chainId: string): number | undefined {
     return this.#rows.layer(chainId)?.sizeBytes;
+  }
+
+  isLayerUsed(chainId: string): boolean {
+    return this.#rows.isLayerUsed(chainId);
   }
 
   listLayers() {
@@ -179,11 +186,11 @@ class FolderSnapshotter implements OverlaySnapshotter {
     const kept = this.#rows.numbers();
     for (const number of [...this.#drafts.values(), ...this.#withoutRow.values()]) kept.add(number);
     for (const name of await readdir(this.#root)) {
-      if (!kept.has(Number(name))) await rm(join(this.#root, name), { recursive: true, force: true });
+      if (!kept.has(Number(name))) await removeTree(join(this.#root, name));
     }
   }
 
   async #removeFolders(number: number): Promise<void> {
-    await rm(join(this.#root, String(number)), { recursive: true, force: true });
+    await removeTree(join(this.#root, String(number)));
   }
 }

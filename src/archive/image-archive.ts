@@ -1,0 +1,157 @@
+import type { Readable } from "node:stream";
+import type { ContentStore } from "../content/index.ts";
+import { invalid, unsupported } from "../errors/index.ts";
+import {
+  type Descriptor,
+  type DockerArchiveEntry,
+  MEDIA,
+  parseDockerArchive,
+  parseImageManifest,
+  parseIndex,
+} from "./manifest.ts";
+import { ArchiveMembers, type Member, readDocument } from "./members.ts";
+
+/** One image of an archive: its documents in memory, its layers as uncommitted ingests (base first). */
+export interface ArchivedImage {
+  readonly config: { readonly bytes: Buffer; readonly member: Member };
+  readonly layers: readonly Member[];
+  /** Names as the archive spells them; empty for an image known by its id only. */
+  readonly names: readonly string[];
+  /** The manifest it came with; a docker-archive has none of its own. */
+  readonly manifest: Member | undefined;
+}
+
+export interface ImageArchive extends AsyncDisposable {
+  readonly images: readonly ArchivedImage[];
+}
+
+const MAX_DOCUMENT = 8 << 20;
+/** Indexes may point to indexes (OCI image-spec, image-index.md); nobody nests deeper. */
+const MAX_NESTING = 4;
+
+/**
+ * Read a docker-archive (`docker save` of any age since 1.10) or an archive of an OCI layout, plain or compressed.
+ * Every blob is verified against its name. Dispose it in any case: what was not committed is then removed.
+ * Throws invalid for a corrupt, cut or hostile archive, unsupported for kinds that cannot be loaded.
+ */
+export async function readImageArchive(
+  archive: Readable,
+  content: ContentStore,
+  signal: AbortSignal,
+): Promise<ImageArchive> {
+  const members = await ArchiveMembers.read(archive, content, signal);
+  try {
+    return { images: await imagesOf(members), [Symbol.asyncDispose]: () => members[Symbol.asyncDispose]() };
+  } catch (error) {
+    await members[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function imagesOf(members: ArchiveMembers): Promise<ArchivedImage[]> {
+  const docker = members.find("manifest.json");
+  if (docker !== undefined) {
+    const entries = parseDockerArchive(await readDocument(docker, MAX_DOCUMENT, "manifest.json"));
+    return Promise.all(entries.map((entry) => fromDockerEntry(members, entry)));
+  }
+  const index = members.find("index.json");
+  if (index !== undefined) return fromIndex(members, index);
+  if (members.find("repositories") !== undefined) {
+    throw unsupported("this archive was written by a Docker older than 1.10, which cannot be loaded");
+  }
+  throw invalid("invalid archive: it has neither manifest.json nor index.json");
+}
+
+async function fromDockerEntry(members: ArchiveMembers, entry: DockerArchiveEntry): Promise<ArchivedImage> {
+  const member = members.get(entry.config);
+  const claimed = /^([0-9a-f]{64})\.json$/.exec(entry.config)?.[1];
+  if (claimed !== undefined && member.digest !== `sha256:${claimed}`) {
+    throw invalid(`invalid archive: ${entry.config} has the digest ${member.digest}`);
+  }
+  return {
+    config: { bytes: await readDocument(member, MAX_DOCUMENT, "image config"), member },
+    layers: entry.layers.map((path) => members.get(path)),
+    names: entry.repoTags,
+    manifest: undefined,
+  };
+}
+
+async function fromIndex(members: ArchiveMembers, index: Member): Promise<ArchivedImage[]> {
+  const images = new Map<string, ArchivedImage>();
+  for (const top of ours(parseIndex(await readDocument(index, MAX_DOCUMENT, "index.json")))) {
+    const manifest = await manifestOf(members, top, 0);
+    const name = nameOf(top);
+    const names = name === undefined ? [] : [name];
+    const known = images.get(manifest.digest);
+    images.set(
+      manifest.digest,
+      known === undefined
+        ? await fromManifest(members, manifest, names)
+        : { ...known, names: [...known.names, ...names] },
+    );
+  }
+  if (images.size === 0) throw invalid("invalid archive: it has no image for linux/amd64");
+  return [...images.values()];
+}
+
+/** Without platforms everything is meant; with them, this machine's (and never attestations, which are "unknown"). */
+function ours(descriptors: readonly Descriptor[]): Descriptor[] {
+  return descriptors.filter(
+    ({ platform }) =>
+      platform === undefined || (platform.os === "linux" && platform.architecture === "amd64"),
+  );
+}
+
+async function manifestOf(members: ArchiveMembers, descriptor: Descriptor, depth: number): Promise<Member> {
+  const member = members.blob(descriptor.digest);
+  if (member.sizeBytes !== descriptor.sizeBytes) {
+    throw invalid(
+      `invalid archive: ${descriptor.digest} has ${member.sizeBytes} bytes, not ${descriptor.sizeBytes}`,
+    );
+  }
+  if (descriptor.mediaType !== MEDIA.index && descriptor.mediaType !== MEDIA.dockerList) return member;
+  if (depth === MAX_NESTING) throw invalid("invalid archive: image indexes nested too deep");
+  const [first] = ours(parseIndex(await readDocument(member, MAX_DOCUMENT, "image index")));
+  if (first === undefined) throw invalid("invalid archive: it has no image for linux/amd64");
+  return manifestOf(members, first, depth + 1);
+}
+
+async function fromManifest(
+  members: ArchiveMembers,
+  member: Member,
+  names: readonly string[],
+): Promise<ArchivedImage> {
+  const manifest = parseImageManifest(await readDocument(member, MAX_DOCUMENT, "image manifest"));
+  const config = members.blob(manifest.config.digest);
+  return {
+    config: { bytes: await readDocument(config, MAX_DOCUMENT, "image config"), member: config },
+    layers: manifest.layers.map((layer) => layerOf(members, layer)),
+    names,
+    manifest: member,
+  };
+}
+
+function layerOf(members: ArchiveMembers, descriptor: Descriptor): Member {
+  if (
+    !/^application\/vnd\.(oci\.image|docker\.image\.rootfs)\..*tar([+.](gzip|zstd))?$/.test(
+      descriptor.mediaType,
+    )
+  ) {
+    throw unsupported(`layers of the type "${descriptor.mediaType}" cannot be loaded`);
+  }
+  const member = members.blob(descriptor.digest);
+  if (member.sizeBytes !== descriptor.sizeBytes) {
+    throw invalid(
+      `invalid archive: ${descriptor.digest} has ${member.sizeBytes} bytes, not ${descriptor.sizeBytes}`,
+    );
+  }
+  return member;
+}
+
+/** containerd's annotation is a whole name; the OCI one may be a bare tag, which names nothing by itself. */
+function nameOf(descriptor: Descriptor): string | undefined {
+  const whole = descriptor.annotations["io.containerd.image.name"];
+  if (whole !== undefined) return whole;
+  const reference = descriptor.annotations["org.opencontainers.image.ref.name"];
+  return reference !== undefined && /[/:]/.test(reference) ? reference : undefined;
+}

@@ -1,0 +1,8 @@
+export { type Compression, decompressed, detectCompression } from "./compression.ts";
+export { type ArchivedImage, type ImageArchive, readImageArchive } from "./image-archive.ts";
+export * from "./json.ts";
+export { formatImageManifest, MEDIA, parseImageManifest } from "./manifest.ts";
+export type { Member } from "./members.ts";
+export { type SavedImage, type SavedName, saveImageArchive } from "./save.ts";
+export { type TarMember, writeTar } from "./tar-writer.ts";
+export { type Unpacked, type UnpackRequest, unpackLayer } from "./unpack.ts";

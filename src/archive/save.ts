@@ -1,0 +1,132 @@
+import { Readable } from "node:stream";
+import { type ContentStore, type Digest, digestOf } from "../content/index.ts";
+import { MEDIA } from "./manifest.ts";
+import { type TarMember, writeTar } from "./tar-writer.ts";
+
+/** An image to save, with all its blobs in the content store. */
+export interface SavedImage {
+  readonly configDigest: Digest;
+  readonly manifest: { readonly mediaType: string; readonly digest: Digest; readonly bytes: Uint8Array };
+  /** Base first. */
+  readonly layers: readonly {
+    readonly diffId: string;
+    readonly mediaType: string;
+    readonly digest: Digest;
+    readonly sizeBytes: number;
+  }[];
+  /** Names by which it was asked for; none for an id. */
+  readonly names: readonly SavedName[];
+}
+
+export interface SavedName {
+  /** As people write it: "busybox:latest". */
+  readonly familiar: string;
+  /** "docker.io/library/busybox:latest". */
+  readonly full: string;
+  readonly familiarRepository: string;
+  readonly tag: string;
+}
+
+/**
+ * The archive that Docker 28 writes: an OCI layout (index.json) that is a docker-archive too (manifest.json,
+ * repositories). Blobs shared by images are there once; the same images give the same bytes.
+ */
+export async function saveImageArchive(
+  images: readonly SavedImage[],
+  content: ContentStore,
+): Promise<Readable> {
+  return Readable.from(writeTar(await members(images, content)), { objectMode: false });
+}
+
+async function members(images: readonly SavedImage[], content: ContentStore): Promise<TarMember[]> {
+  const blobs = new Map<Digest, TarMember>();
+  for (const image of images) {
+    blobs.set(image.manifest.digest, memory(blobPath(image.manifest.digest), image.manifest.bytes));
+    for (const digest of [image.configDigest, ...image.layers.map((layer) => layer.digest)]) {
+      blobs.set(digest, await stored(digest, content));
+    }
+  }
+  const ordered = [...blobs.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
+  return [
+    { type: "directory", path: "blobs" },
+    { type: "directory", path: "blobs/sha256" },
+    ...ordered,
+    memory("index.json", JSON.stringify(indexOf(images))),
+    memory("manifest.json", JSON.stringify(images.map(dockerEntry))),
+    memory("oci-layout", '{"imageLayoutVersion":"1.0.0"}'),
+    memory("repositories", JSON.stringify(repositoriesOf(images))),
+  ];
+}
+
+function blobPath(digest: Digest): string {
+  return `blobs/sha256/${digest.slice("sha256:".length)}`;
+}
+
+function memory(path: string, content: string | Uint8Array): TarMember {
+  const bytes = Buffer.from(content);
+  return {
+    type: "file",
+    path,
+    sizeBytes: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
+}
+
+async function stored(digest: Digest, content: ContentStore): Promise<TarMember> {
+  const blob = await content.find(digest);
+  if (blob === undefined) throw new RangeError(`content ${digest} is not here`);
+  return {
+    type: "file",
+    path: blobPath(digest),
+    sizeBytes: blob.sizeBytes,
+    async *open() {
+      yield* await content.open(digest);
+    },
+  };
+}
+
+function indexOf(images: readonly SavedImage[]) {
+  const manifests = images.flatMap((image) => {
+    const descriptor = {
+      mediaType: image.manifest.mediaType,
+      digest: image.manifest.digest,
+      size: image.manifest.bytes.length,
+    };
+    if (image.names.length === 0) return [descriptor];
+    return image.names.map((name) => ({
+      ...descriptor,
+      annotations: { "io.containerd.image.name": name.full, "org.opencontainers.image.ref.name": name.tag },
+    }));
+  });
+  return { schemaVersion: 2, mediaType: MEDIA.index, manifests };
+}
+
+function dockerEntry(image: SavedImage) {
+  const sources = image.layers.map(
+    (layer) =>
+      [layer.diffId, { mediaType: layer.mediaType, size: layer.sizeBytes, digest: layer.digest }] as const,
+  );
+  return {
+    Config: blobPath(image.configDigest),
+    RepoTags: image.names.length === 0 ? null : image.names.map((name) => name.familiar),
+    Layers: image.layers.map((layer) => blobPath(layer.digest)),
+    LayerSources: Object.fromEntries(sources),
+  };
+}
+
+/** For readers from before manifest.json: repository → tag → id of the top layer. */
+function repositoriesOf(images: readonly SavedImage[]): Record<string, Record<string, string>> {
+  const repositories: Record<string, Record<string, string>> = {};
+  for (const image of images) {
+    const top = image.layers.at(-1)?.digest ?? digestOf("");
+    for (const name of image.names) {
+      repositories[name.familiarRepository] = {
+        ...repositories[name.familiarRepository],
+        [name.tag]: top.slice("sha256:".length),
+      };
+    }
+  }
+  return repositories;
+}

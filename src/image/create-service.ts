@@ -1,0 +1,99 @@
+import type { ContentStore } from "../content/index.ts";
+import type { EventLog } from "../events/index.ts";
+import { parseReference } from "../reference/index.ts";
+import type { OverlaySnapshotter } from "../snapshot/index.ts";
+import type { Store } from "../store/index.ts";
+import { findBuiltin, installBuiltin, pullImage, requirePlatform } from "./builtin.ts";
+import type { BuiltinImage, ImageContext } from "./context.ts";
+import { collectGarbage } from "./garbage.ts";
+import { importImage } from "./import.ts";
+import { imageHistory, inspectImage, resolvedImage } from "./inspect.ts";
+import { Leases } from "./leases.ts";
+import { listImages } from "./list.ts";
+import { loadImages } from "./load.ts";
+import { findImage, findImageOrUndefined } from "./lookup.ts";
+import { familiar, nameFrom } from "./names.ts";
+import { publishImageEvent } from "./publish.ts";
+import { removeImage } from "./remove.ts";
+import { saveImages } from "./save.ts";
+import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
+import { ImageTable } from "./table.ts";
+
+export interface ImageServiceOptions {
+  readonly store: Store;
+  readonly content: ContentStore;
+  readonly snapshotter: OverlaySnapshotter;
+  readonly events: EventLog;
+  /** Path of gantry-shim. */
+  readonly shim: string;
+  /** Containers of an image, running or not. */
+  readonly usedBy: (imageId: string) => readonly ImageUse[];
+  readonly builtins: readonly BuiltinImage[];
+  /** Blobs and chainIDs that other services keep (a build cache); none when absent. */
+  readonly roots?: () => ReadonlySet<string>;
+}
+
+/** The image service, and what the daemon's start needs of it. */
+export interface LocalImageService extends ImageService {
+  /** Remove blobs and layers that nothing speaks for: what a crash left. Run at start, after `content.sweep` and `snapshotter.sweep`. */
+  collectGarbage(): Promise<void>;
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+export function createImageService(options: ImageServiceOptions): LocalImageService {
+  const context: ImageContext = {
+    ...options,
+    roots: options.roots ?? (() => NOTHING),
+    table: new ImageTable(options.store),
+    leases: new Leases(),
+  };
+  return {
+    list: async (query) => listImages(context, query),
+    inspect: (reference) => inspectImage(context, reference),
+    history: (reference) => imageHistory(context, reference),
+    tag: (reference, repository, tag) => tagImage(context, reference, repository, tag),
+    remove: (reference, how) => removeImage(context, reference, how),
+    load: (archive, signal) => loadImages(context, archive, signal),
+    save: (references) => saveImages(context, references),
+    import: (archive, how, signal) => importImage(context, archive, how, signal),
+    pull: (reference, { platform }, signal) => lazily(() => pullImage(context, reference, platform, signal)),
+    resolve: (reference, platform) => resolveImage(context, reference, platform),
+    findById(id) {
+      const image = context.table.find(id);
+      return image === undefined ? undefined : resolvedImage(image);
+    },
+    async collectGarbage() {
+      await collectGarbage(context);
+    },
+  };
+}
+
+function tagImage(context: ImageContext, reference: string, repository: string, tag: string): void {
+  const name = nameFrom(repository, tag);
+  const { image } = findImage(context, reference);
+  context.store.transaction(() => context.table.setName(name, image.id));
+  publishImageEvent(context, "tag", image.id, familiar(name), image);
+}
+
+async function resolveImage(
+  context: ImageContext,
+  reference: string,
+  platform: string | undefined,
+): Promise<ResolvedImage> {
+  const found = findImageOrUndefined(context, reference);
+  if (found !== undefined) {
+    requirePlatform(reference, found.image.document, platform);
+    return resolvedImage(found.image);
+  }
+  const parsed = /^(?:sha256:)?[0-9a-f]{64}$/.test(reference) ? undefined : parseReference(reference);
+  const builtin = parsed === undefined ? undefined : findBuiltin(context, parsed);
+  if (builtin === undefined) return resolvedImage(findImage(context, reference).image);
+  requirePlatform(reference, { os: "linux", architecture: "amd64" }, platform);
+  return resolvedImage(await installBuiltin(context, builtin, new AbortController().signal));
+}
+
+/** An iterable whose source is opened at the first `next`, so that its errors come before the first message. */
+async function* lazily<T>(open: () => Promise<AsyncIterable<T>>): AsyncGenerator<T> {
+  yield* await open();
+}

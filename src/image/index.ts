@@ -1,0 +1,4 @@
+export type { BuiltinImage } from "./context.ts";
+export { createImageService, type ImageServiceOptions, type LocalImageService } from "./create-service.ts";
+export { imageMigrations } from "./migrations.ts";
+export type { ImageService, ImageUse, ImportOptions, ResolvedImage } from "./service.ts";

@@ -1,0 +1,75 @@
+import type { Readable } from "node:stream";
+import { type ArchivedImage, readImageArchive } from "../archive/index.ts";
+import { parseReference, withDefaultTag } from "../reference/index.ts";
+import type { ProgressMessage } from "../wire/index.ts";
+import type { ImageContext } from "./context.ts";
+import { underLease } from "./garbage.ts";
+import { type PreparedImage, prepareImage } from "./install.ts";
+import { familiar, fullName } from "./names.ts";
+import { publishImageEvent } from "./publish.ts";
+
+interface LoadedImage {
+  readonly id: string;
+  readonly names: readonly string[];
+  /** Names that another image lost to this one. */
+  readonly taken: readonly { readonly name: string; readonly from: string }[];
+}
+
+/** `docker load`: all images of an archive, or none when any of them is not sound. */
+export async function* loadImages(
+  context: ImageContext,
+  archive: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<ProgressMessage> {
+  const loaded = await installArchive(context, archive, signal);
+  for (const { id, names, taken } of loaded) {
+    publishImageEvent(context, "load", id, id, context.table.find(id));
+    for (const { name, from } of taken) {
+      yield {
+        stream: `The image ${familiar(name)} already exists, renaming the old one with ID ${from} to empty string\n`,
+      };
+    }
+    if (names.length === 0) yield { stream: `Loaded image ID: ${id}\n` };
+    for (const name of names) yield { stream: `Loaded image: ${familiar(name)}\n` };
+  }
+}
+
+/** Bring in everything an archive holds and write its rows in one transaction. */
+export function installArchive(
+  context: ImageContext,
+  archive: Readable,
+  signal: AbortSignal,
+): Promise<LoadedImage[]> {
+  return underLease(context, async (lease) => {
+    await using contents = await readImageArchive(archive, context.content, signal);
+    const named = contents.images.map((image) => ({ image, names: namesOf(image) }));
+    const prepared: { image: PreparedImage; names: string[] }[] = [];
+    for (const { image, names } of named) {
+      prepared.push({ image: await prepareImage(context, image, lease, signal), names });
+    }
+    return context.store.transaction(() =>
+      prepared.map(({ image, names }) => ({ id: image.id, names, taken: writeImage(context, image, names) })),
+    );
+  });
+}
+
+/** Call inside a transaction. */
+function writeImage(
+  context: ImageContext,
+  image: PreparedImage,
+  names: readonly string[],
+): { name: string; from: string }[] {
+  context.table.insert(image);
+  const taken = names.flatMap((name) => {
+    const from = context.table.idByName(name);
+    return from === undefined || from === image.id ? [] : [{ name, from }];
+  });
+  for (const name of names) context.table.setName(name, image.id);
+  return taken;
+}
+
+/** The names an archive gives an image; those by digest alone name nothing that could be kept. */
+function namesOf(image: ArchivedImage): string[] {
+  const references = image.names.map(parseReference).map(withDefaultTag);
+  return [...new Set(references.filter(({ tag }) => tag !== undefined).map(fullName))];
+}

@@ -1,0 +1,40 @@
+import type { Migration } from "../store/index.ts";
+
+/**
+ * An image's row holds its config as text, because inspect and list are answered from it alone. `image_name.name` is
+ * the full name with tag ("docker.io/library/busybox:latest"), so a name belongs to one image at a time.
+ */
+export const imageMigrations: readonly Migration[] = [
+  {
+    id: "0020-images",
+    sql: `
+      CREATE TABLE image (
+        id TEXT PRIMARY KEY,
+        config TEXT NOT NULL,
+        manifest_digest TEXT NOT NULL,
+        chain_id TEXT,
+        size_bytes INTEGER NOT NULL,
+        tagged_at TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE image_layer (
+        image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        diff_id TEXT NOT NULL,
+        chain_id TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        blob_digest TEXT NOT NULL,
+        blob_bytes INTEGER NOT NULL,
+        media_type TEXT NOT NULL,
+        PRIMARY KEY (image_id, position)
+      ) STRICT;
+      CREATE INDEX image_layer_chain ON image_layer (chain_id);
+      CREATE INDEX image_layer_blob ON image_layer (blob_digest);
+      CREATE INDEX image_manifest ON image (manifest_digest);
+      CREATE TABLE image_name (
+        name TEXT PRIMARY KEY,
+        image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE
+      ) STRICT;
+      CREATE INDEX image_name_image ON image_name (image_id);
+    `,
+  },
+];

@@ -1,0 +1,96 @@
+import type { Readable } from "node:stream";
+import {
+  asObject,
+  MEDIA,
+  optionalString,
+  parseJson,
+  type SavedImage,
+  type SavedName,
+  saveImageArchive,
+} from "../archive/index.ts";
+import { invalid } from "../errors/index.ts";
+import { parseReference } from "../reference/index.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./lookup.ts";
+import { familiar, familiarRepository, fullRepository } from "./names.ts";
+import { publishImageEvent } from "./publish.ts";
+import type { ImageRecord } from "./table.ts";
+
+const MAX_MANIFEST = 8 << 20;
+
+/**
+ * `docker save`: images by name, by id (then without names), or a whole repository by its name without tag. What is
+ * saved stays on disk until the stream ends, also when the image is removed meanwhile.
+ */
+export async function saveImages(context: ImageContext, references: readonly string[]): Promise<Readable> {
+  if (references.length === 0) throw invalid("no image to save was named");
+  const wanted = new Map<string, { image: ImageRecord; names: Set<string> }>();
+  for (const { image, name } of references.flatMap((reference) => select(context, reference))) {
+    const entry = wanted.get(image.id) ?? { image, names: new Set<string>() };
+    if (name !== undefined) entry.names.add(name);
+    wanted.set(image.id, entry);
+  }
+  const lease = context.leases.take();
+  try {
+    for (const { image } of wanted.values()) {
+      for (const digest of [
+        image.id,
+        image.manifestDigest,
+        ...image.layers.map((layer) => layer.blobDigest),
+      ]) {
+        lease.add(digest);
+      }
+    }
+    const saved = await Promise.all(
+      [...wanted.values()].map(({ image, names }) => describe(context, image, [...names].sort())),
+    );
+    const stream = await saveImageArchive(saved, context.content);
+    stream.once("close", () => lease[Symbol.dispose]());
+    for (const { image } of wanted.values()) publishImageEvent(context, "save", image.id, image.id, image);
+    return stream;
+  } catch (error) {
+    lease[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function select(context: ImageContext, text: string): { image: ImageRecord; name: string | undefined }[] {
+  const found = findImage(context, text);
+  if (found.name === undefined) return [found];
+  const reference = parseReference(text);
+  if (reference.tag !== undefined) return [found];
+  return context.table.namesOf(fullRepository(reference)).map(({ name }) => findImage(context, name));
+}
+
+async function describe(
+  context: ImageContext,
+  image: ImageRecord,
+  names: readonly string[],
+): Promise<SavedImage> {
+  const bytes = await context.content.read(image.manifestDigest, MAX_MANIFEST);
+  const document = asObject(parseJson(bytes, "image manifest"), "image manifest");
+  return {
+    configDigest: image.id,
+    manifest: {
+      mediaType: optionalString(document.mediaType, "image manifest") ?? MEDIA.manifest,
+      digest: image.manifestDigest,
+      bytes,
+    },
+    layers: image.layers.map((layer) => ({
+      diffId: layer.diffId,
+      mediaType: layer.mediaType,
+      digest: layer.blobDigest,
+      sizeBytes: layer.blobBytes,
+    })),
+    names: names.map(savedName),
+  };
+}
+
+function savedName(full: string): SavedName {
+  return {
+    full,
+    familiar: familiar(full),
+    familiarRepository: familiarRepository(full),
+    tag: full.slice(full.lastIndexOf(":") + 1),
+  };
+}

@@ -1,0 +1,193 @@
+import { type Digest, parseDigest } from "../content/index.ts";
+import type { Store } from "../store/index.ts";
+import { type ImageDocument, parseImageDocument } from "./image-config.ts";
+
+/** An image as its rows have it. */
+export interface ImageRecord {
+  readonly id: Digest;
+  readonly document: ImageDocument;
+  readonly manifestDigest: Digest;
+  /** Of the top layer; undefined without layers. */
+  readonly chainId: string | undefined;
+  /** Sum of the layers' files. */
+  readonly sizeBytes: number;
+  readonly taggedAt: string;
+  /** Base first. */
+  readonly layers: readonly ImageLayer[];
+  /** Full names with tag, sorted. */
+  readonly names: readonly string[];
+}
+
+export interface ImageLayer {
+  readonly diffId: Digest;
+  readonly chainId: Digest;
+  readonly sizeBytes: number;
+  readonly blobDigest: Digest;
+  readonly blobBytes: number;
+  readonly mediaType: string;
+}
+
+/** The rows of images. Records are parsed once and kept, since list and inspect ask for them all the time. */
+export class ImageTable {
+  readonly #store: Store;
+  readonly #documents = new Map<string, ImageDocument>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  find(id: string): ImageRecord | undefined {
+    const row = this.#store.database
+      .prepare("SELECT id, config, manifest_digest, chain_id, size_bytes, tagged_at FROM image WHERE id = ?")
+      .get(id);
+    return row === undefined || row === null ? undefined : this.#record(row);
+  }
+
+  list(): ImageRecord[] {
+    return this.#store.database
+      .prepare("SELECT id, config, manifest_digest, chain_id, size_bytes, tagged_at FROM image")
+      .all()
+      .map((row) => this.#record(row));
+  }
+
+  /** Ids that begin with these hexadecimal digits, at most two of them: one is an answer, two are ambiguous. */
+  idsWithPrefix(hexPrefix: string): string[] {
+    return this.#store.database
+      .prepare("SELECT id FROM image WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2")
+      .all(`sha256:${hexPrefix}`)
+      .map((row) => String(row.id));
+  }
+
+  idByName(name: string): string | undefined {
+    const row = this.#store.database.prepare("SELECT image_id FROM image_name WHERE name = ?").get(name);
+    return row === undefined || row === null ? undefined : String(row.image_id);
+  }
+
+  /** Write the image with its layers; one that is there already keeps its rows. */
+  insert(image: { id: Digest; config: string; manifestDigest: Digest; layers: readonly ImageLayer[] }): void {
+    const { database } = this.#store;
+    const written = database
+      .prepare(
+        `INSERT INTO image (id, config, manifest_digest, chain_id, size_bytes, tagged_at)
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      )
+      .run(
+        image.id,
+        image.config,
+        image.manifestDigest,
+        image.layers.at(-1)?.chainId ?? null,
+        image.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
+        new Date().toISOString(),
+      );
+    if (Number(written.changes) === 0) return;
+    const insertLayer = database.prepare(
+      `INSERT INTO image_layer
+         (image_id, position, diff_id, chain_id, size_bytes, blob_digest, blob_bytes, media_type)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    for (const [position, layer] of image.layers.entries()) {
+      insertLayer.run(
+        image.id,
+        position,
+        layer.diffId,
+        layer.chainId,
+        layer.sizeBytes,
+        layer.blobDigest,
+        layer.blobBytes,
+        layer.mediaType,
+      );
+    }
+  }
+
+  delete(id: string): void {
+    this.#store.database.prepare("DELETE FROM image WHERE id = ?").run(id);
+    this.#store.afterCommit(() => this.#documents.delete(id));
+  }
+
+  /** Give the name to this image, taking it from any other. */
+  setName(name: string, id: string): void {
+    this.#store.database
+      .prepare(
+        "INSERT INTO image_name (name, image_id) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET image_id = ?2",
+      )
+      .run(name, id);
+    this.#store.database
+      .prepare("UPDATE image SET tagged_at = ? WHERE id = ?")
+      .run(new Date().toISOString(), id);
+  }
+
+  deleteName(name: string): void {
+    this.#store.database.prepare("DELETE FROM image_name WHERE name = ?").run(name);
+  }
+
+  /** Every name of a repository ("docker.io/library/busybox"), with its image. */
+  namesOf(repository: string): { name: string; imageId: string }[] {
+    return this.#store.database
+      .prepare(
+        "SELECT name, image_id FROM image_name WHERE name > ?1 || ':' AND name < ?1 || ';' ORDER BY name",
+      )
+      .all(repository)
+      .map((row) => ({ name: String(row.name), imageId: String(row.image_id) }));
+  }
+
+  /** Whether an image is made of this blob: its config, manifest or a layer. */
+  isBlobUsed(digest: string): boolean {
+    const row = this.#store.database
+      .prepare(
+        `SELECT EXISTS (SELECT 1 FROM image WHERE id = ?1)
+             OR EXISTS (SELECT 1 FROM image WHERE manifest_digest = ?1)
+             OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1) AS used`,
+      )
+      .get(digest);
+    return Number(row?.used) === 1;
+  }
+
+  isChainUsed(chainId: string): boolean {
+    const row = this.#store.database
+      .prepare("SELECT EXISTS (SELECT 1 FROM image_layer WHERE chain_id = ?) AS used")
+      .get(chainId);
+    return Number(row?.used) === 1;
+  }
+
+  #record(row: Record<string, unknown>): ImageRecord {
+    const id = parseDigest(String(row.id));
+    return {
+      id,
+      document: this.#document(id, String(row.config)),
+      manifestDigest: parseDigest(String(row.manifest_digest)),
+      chainId: typeof row.chain_id === "string" ? row.chain_id : undefined,
+      sizeBytes: Number(row.size_bytes),
+      taggedAt: String(row.tagged_at),
+      layers: this.#layers(id),
+      names: this.#store.database
+        .prepare("SELECT name FROM image_name WHERE image_id = ? ORDER BY name")
+        .all(id)
+        .map((name) => String(name.name)),
+    };
+  }
+
+  #document(id: string, config: string): ImageDocument {
+    const known = this.#documents.get(id);
+    if (known !== undefined) return known;
+    const document = parseImageDocument(config);
+    this.#documents.set(id, document);
+    return document;
+  }
+
+  #layers(id: string): ImageLayer[] {
+    return this.#store.database
+      .prepare(
+        `SELECT diff_id, chain_id, size_bytes, blob_digest, blob_bytes, media_type
+         FROM image_layer WHERE image_id = ? ORDER BY position`,
+      )
+      .all(id)
+      .map((row) => ({
+        diffId: parseDigest(String(row.diff_id)),
+        chainId: parseDigest(String(row.chain_id)),
+        sizeBytes: Number(row.size_bytes),
+        blobDigest: parseDigest(String(row.blob_digest)),
+        blobBytes: Number(row.blob_bytes),
+        mediaType: String(row.media_type),
+      }));
+  }
+}
