@@ -21,6 +21,7 @@
 #include "container.h"
 #include "exit_record.h"
 #include "logfile.h"
+#include "program_pages.h"
 #include "task.h"
 
 #define MAX_CONNECTIONS 128
@@ -47,6 +48,7 @@ struct connection {
 static struct connection connections[MAX_CONNECTIONS];
 static struct task *task;
 static int forgotten;
+static int start_requested;
 /* bytes for the process's stdin that its pipe did not take yet */
 static char input[INPUT_BYTES];
 static uint32_t input_at, input_size;
@@ -205,7 +207,9 @@ static int resize(const struct connection *connection) {
 
 static void start_task(void) {
     struct sync_message message = {.kind = SYNC_START};
-    if (task->sync >= 0) (void)send(task->sync, &message, sizeof message, MSG_NOSIGNAL);
+    if (task->sync < 0) return;
+    (void)send(task->sync, &message, sizeof message, MSG_NOSIGNAL);
+    start_requested = 1;
 }
 
 static void forget(void) {
@@ -275,6 +279,8 @@ static void accept_connection(void) {
 /* The new process has executed its program (its end of the socket pair is closed), or says why it could not. */
 static void take_sync(void) {
     struct sync_message message;
+    /* Both its descriptor and the end of the process tell of it, in one round of poll perhaps. */
+    if (task->sync < 0) return;
     ssize_t size = recv(task->sync, &message, sizeof message, MSG_DONTWAIT);
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     close(task->sync);
@@ -288,6 +294,7 @@ static void take_sync(void) {
     task->started_ns = now_ns();
     uint64_t body = htobe64(task->started_ns);
     broadcast(FRAME_STARTED, &body, sizeof body);
+    release_program_pages();
 }
 
 static void drain(int *fd, int stream, int terminal) {
@@ -302,7 +309,8 @@ static void drain(int *fd, int stream, int terminal) {
  * hold is all there is. The record is on disk before anybody hears of the end.
  */
 static void end_task(int status) {
-    if (task->sync >= 0) take_sync();
+    /* Killed before it was told to run, it never ran. */
+    if (start_requested) take_sync();
     task->ended_ns = now_ns();
     task->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
     task->exit_code = task->signal ? 128 + task->signal : (uint32_t)WEXITSTATUS(status);
@@ -411,6 +419,7 @@ int supervise(struct task *cared_for, int control) {
     static struct source sources[MAX_SOURCES];
     sigset_t watched;
     task = cared_for;
+    start_requested = !(task->plan->flags & PLAN_START_ON_REQUEST);
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);
     sigprocmask(SIG_BLOCK, &watched, NULL);

@@ -40,7 +40,9 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
     async reconnect(id) {
       const folder = folderOf(id);
       const connection = await openIfAlive(join(folder, "shim.sock"));
-      if (connection !== undefined) return taskOf(id, folder, connection, await connection.created);
+      // A shim about to end may take the connection and never answer; then its record is there.
+      const state = await connection?.created.catch(() => undefined);
+      if (connection !== undefined && state !== undefined) return taskOf(id, folder, connection, state);
       const record = readExitRecord(folder);
       return record === undefined ? undefined : endedTask(id, folder, record);
     },
