@@ -285,6 +285,8 @@ static void take_sync(void) {
     if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
     close(task->sync);
     task->sync = -1;
+    /* Closed before it was told to run: it is dead, and its end is about to be heard of. */
+    if (!start_requested) return;
     if (size == (ssize_t)sizeof message && message.kind == SYNC_FAILED) {
         for (size_t i = 0; i < MAX_CONNECTIONS; i++)
             if (connections[i].fd >= 0 && !connections[i].attached) send_failure(connections[i].fd, FRAME_FAILED, &message.failure);
@@ -309,8 +311,7 @@ static void drain(int *fd, int stream, int terminal) {
  * hold is all there is. The record is on disk before anybody hears of the end.
  */
 static void end_task(int status) {
-    /* Killed before it was told to run, it never ran. */
-    if (start_requested) take_sync();
+    take_sync();
     task->ended_ns = now_ns();
     task->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
     task->exit_code = task->signal ? 128 + task->signal : (uint32_t)WEXITSTATUS(status);
