@@ -29,7 +29,7 @@ int attributes_set_opaque(int fd, struct archive_failure *failure) {
 
 int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,
                           struct archive_failure *failure) {
-    bool owned = fresh && !inherited_group && entry->uid == geteuid() && entry->gid == getegid();
+    bool owned = fresh && !inherited_group && entry->uid == 0 && entry->gid == 0;
     if (!owned && fchown(fd, entry->uid, entry->gid) < 0) return archive_fail_errno(failure, errno, "chown");
     /* After chown, which clears the setuid and setgid bits; and open(2) may have dropped them. */
     if ((!fresh || inherited_group || (entry->mode & 07000) != 0) && fchmod(fd, entry->mode) < 0)

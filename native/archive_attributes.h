@@ -8,7 +8,7 @@
 /* Mark a folder as hiding everything below it in lower layers (overlayfs). */
 int attributes_set_opaque(int fd, struct archive_failure *failure);
 
-/* Everything but times, of an open file or folder. `fresh`: it was just made with the entry's mode by this process. */
+/* Everything but times, of an open file or folder. `fresh`: root has just made it, with the entry's mode. */
 int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,
                           struct archive_failure *failure);
 

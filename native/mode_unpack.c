@@ -294,6 +294,8 @@ int mode_unpack(int argc, char **argv) {
     }
     if (unpack.failure.code == 0 && at + 1 != argc) return usage();
     umask(0);
+    if (unpack.failure.code == 0 && (geteuid() != 0 || getegid() != 0))
+        archive_fail(&unpack.failure, ARCHIVE_SYSTEM, "only root can unpack layers: they have owners and devices");
     char digest[65];
     uint64_t tar_bytes = 0;
     if (unpack.failure.code == 0) unpack.tree.root = open_folder(argv[at], &unpack.failure);

@@ -99,7 +99,7 @@ export class ArchiveMembers implements AsyncDisposable {
 /** The bytes of a document, which must be small: a hostile archive could otherwise fill the memory. */
 export async function readDocument(member: Member, limitBytes: number, what: string): Promise<Buffer> {
   if (member.sizeBytes > limitBytes) throw invalid(`invalid ${what}: over ${limitBytes} bytes`);
-  await using file = await open(member.ingest.path);
+  await using file = await open(member.ingest.readPath);
   return await file.readFile();
 }
 

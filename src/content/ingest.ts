@@ -36,6 +36,10 @@ class FileIngest implements Ingest {
     return this.#path;
   }
 
+  get readPath(): string {
+    return `/proc/self/fd/${this.#file.fd}`;
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
     this.#batch.push(bytes);

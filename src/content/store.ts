@@ -41,8 +41,10 @@ export interface Expectation {
  * and readable at `path`, so a layer can be unpacked while the disk still takes its blob.
  */
 export interface Ingest extends AsyncDisposable {
-  /** The temporary file; after `commit` the blob's own. */
+  /** The temporary file, for another program to write to; after `commit` the blob's own. */
   readonly path: string;
+  /** Where this process can open the bytes until the ingest is disposed, also while `commit` renames the file. */
+  readonly readPath: string;
   /** Takes the bytes over; they must not change afterwards. Resolves when more may come. */
   write(bytes: Uint8Array): Promise<void>;
   /** End of the bytes. Throws invalid when they are not what was expected. */

@@ -168,7 +168,7 @@ async function unpackInto(
   const draft = await context.snapshotter.prepareLayer(parent === "unknown" ? undefined : parent);
   try {
     const lower = parent === "unknown" ? parent : draft.lower;
-    const layer = { path: member.ingest.path };
+    const layer = { path: member.ingest.readPath };
     const unpacked = await unpackLayer({ shim: context.shim, layer, folder: draft.folder, lower }, signal);
     return { draft, unpacked };
   } catch (error) {
