@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
-import { BUILTIN_LOG_DRIVERS, checkLogConfig } from "./logs/config.ts";
+import { parseLogConfig } from "./logs/index.ts";
 import { type MountRequest, parseMounts, resolveMounts } from "./mounts/index.ts";
 import { generateName, isValidName } from "./names/index.ts";
 import { endpointRequest, networkModeOf } from "./network-mode.ts";
@@ -35,7 +35,8 @@ export async function createContainer(
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default")
     hostConfig.NetworkMode = "bridge";
   const warnings = validateHostConfig(hostConfig, config);
-  checkLogConfig(hostConfig.LogConfig, BUILTIN_LOG_DRIVERS);
+  parseLogConfig(hostConfig.LogConfig);
+  if (hostConfig.LogConfig.Type === "") hostConfig.LogConfig = { ...hostConfig.LogConfig, Type: "json-file" };
   if (config.Hostname === "") config.Hostname = id.slice(0, 12);
 
   const definition = {

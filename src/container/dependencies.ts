@@ -15,7 +15,7 @@ import type { ContainerTable } from "./table.ts";
 /** What the container service is built from. */
 export interface ContainerServiceOptions {
   readonly store: Store;
-  readonly images: Pick<ImageService, "resolve" | "findById">;
+  readonly images: Pick<ImageService, "resolve" | "findById" | "inspect">;
   readonly snapshotter: Snapshotter;
   readonly network: NetworkService;
   readonly volumes: VolumeService;

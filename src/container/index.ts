@@ -21,6 +21,7 @@ import { waitForContainer } from "./wait.ts";
 
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export type * from "./launch-planner.ts";
+export { createLaunchPlanner, type LaunchPlannerOptions } from "./planner.ts";
 export type { ContainerRecord, ResolvedMount } from "./record.ts";
 export type * from "./service.ts";
 

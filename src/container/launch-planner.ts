@@ -1,5 +1,4 @@
-import type { LaunchPlan } from "../runtime/index.ts";
-import type { Operation } from "../runtime/plan/operations.ts";
+import type { LaunchPlan, Operation } from "../runtime/index.ts";
 import type { ExecConfig } from "../wire/index.ts";
 import type { ContainerRecord } from "./record.ts";
 

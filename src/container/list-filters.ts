@@ -1,4 +1,4 @@
-import { invalid } from "../errors/index.ts";
+import { EngineError, invalid } from "../errors/index.ts";
 import type { Filters } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -124,8 +124,18 @@ function hasLabel(labels: Record<string, string>, wanted: string): boolean {
 }
 
 function ancestors(context: ContainerContext, values: readonly string[]): Predicate {
-  const ids = new Set(values.map((value) => context.images.identify(value)));
+  const ids = new Set(values.map((value) => imageId(context, value)));
   return ({ definition }) => ids.has(definition.imageId) || values.includes(definition.config.Image);
+}
+
+/** An ancestor that is no image (any more) matches by name only. */
+function imageId(context: ContainerContext, reference: string): string | undefined {
+  try {
+    return context.images.inspect(reference).Id;
+  } catch (error) {
+    if (error instanceof EngineError) return undefined;
+    throw error;
+  }
 }
 
 function integer(key: string, value: string): number {

@@ -1,4 +1,4 @@
-import type { Operation } from "../runtime/plan/operations.ts";
+import type { Operation } from "../runtime/index.ts";
 import type { EndpointSettings, PortMap } from "../wire/index.ts";
 
 /**

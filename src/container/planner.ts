@@ -1,0 +1,78 @@
+import type { CgroupLayout } from "../runtime/cgroup/index.ts";
+import { compileExec, compileLaunch } from "../runtime/compile/index.ts";
+import type { PlanUser } from "../runtime/index.ts";
+import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
+import type { Snapshotter } from "../snapshot/snapshotter.ts";
+import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
+import { parseLogConfig } from "./logs/index.ts";
+import type { ContainerRecord } from "./record.ts";
+import { buildExecProcess, buildSpec, capabilitiesOf, parseSecurityOptions } from "./spec/index.ts";
+
+export interface LaunchPlannerOptions {
+  readonly snapshotter: Snapshotter;
+  readonly layout: CgroupLayout;
+  /** The group of containers without --cgroup-parent, such as "/gantry". */
+  readonly cgroupParent: string;
+  readonly seccomp: SeccompCompiler;
+}
+
+const NO_FILES: ContainerFiles = { resolvConf: "", hosts: "", hostname: "", log: "" };
+
+/** Brings a container's specification, its snapshot and the machine's facts together in a launch plan. */
+export function createLaunchPlanner({
+  snapshotter,
+  layout,
+  cgroupParent,
+  seccomp,
+}: LaunchPlannerOptions): LaunchPlanner {
+  const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
+    buildSpec({ record, files, joined, layout, cgroupParent });
+
+  async function filterOf(record: ContainerRecord, privileged: boolean): Promise<{ seccomp?: Uint8Array }> {
+    const host = {
+      ...record.definition.hostConfig,
+      Privileged: record.definition.hostConfig.Privileged || privileged,
+    };
+    const profile = parseSecurityOptions(host).seccomp;
+    return profile === undefined
+      ? {}
+      : { seccomp: await seccomp.compile(profile, new Set(capabilitiesOf(host))) };
+  }
+
+  return {
+    async plan({ record, networkOperations, joined, files }) {
+      const { config, hostConfig } = record.definition;
+      const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
+      const plan = compileLaunch({
+        spec: specOf(record, files, joined),
+        root: { op: "rootfs-overlay", ...snapshotter.mount(record.id), options: [] },
+        network: networkOperations,
+        layout,
+        stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },
+        ...(enabled ? { log: { file: files.log, ...rotation } } : {}),
+        user: userOf(config.User, hostConfig.GroupAdd ?? []),
+        ...(await filterOf(record, false)),
+      });
+      return { plan, warnings: [] };
+    },
+    async planExec(record, pid, exec) {
+      const { config, hostConfig } = record.definition;
+      return compileExec({
+        spec: specOf(record, NO_FILES, {}),
+        process: buildExecProcess(record, exec),
+        pid,
+        layout,
+        stdio: { stdin: exec.AttachStdin, stdinOnce: true },
+        user: userOf(exec.User || config.User, hostConfig.GroupAdd ?? []),
+        ...(await filterOf(record, exec.Privileged)),
+      });
+    },
+  };
+}
+
+/** "NAME[:GROUP]" of --user; empty means root. */
+function userOf(words: string, additionalGroups: readonly string[]): PlanUser {
+  const colon = words.indexOf(":");
+  const user = colon < 0 ? words : words.slice(0, colon);
+  return { by: "name", user, group: colon < 0 ? "" : words.slice(colon + 1), additionalGroups };
+}

@@ -1,0 +1,158 @@
+import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
+import type { Process, Spec, SpecNamespaceType } from "../../runtime/spec/index.ts";
+import type { ContainerConfig, ExecConfig, HostConfig } from "../../wire/index.ts";
+import type { ContainerFiles, JoinedNamespaces } from "../launch-planner.ts";
+import type { ContainerRecord } from "../record.ts";
+import { capabilitiesOf } from "./capabilities.ts";
+import { devicesOf } from "./devices.ts";
+import { mergeEnvironment } from "./merge.ts";
+import { mountsOf } from "./mounts.ts";
+import { resourcesOf } from "./resources.ts";
+import { parseRlimits } from "./rlimits.ts";
+import { parseSecurityOptions } from "./security.ts";
+
+export interface SpecInput {
+  readonly record: ContainerRecord;
+  readonly files: ContainerFiles;
+  readonly joined: JoinedNamespaces;
+  readonly layout: CgroupLayout;
+  /** The group of containers without --cgroup-parent, such as "/gantry". */
+  readonly cgroupParent: string;
+}
+
+const OCI_VERSION = "1.2.0";
+const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Hidden: what tells of the host or reaches its devices. */
+const MASKED_PATHS = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/** The OCI runtime specification of a container. */
+export function buildSpec(input: SpecInput): Spec {
+  const { record, files, joined, layout } = input;
+  const { config, hostConfig: host, mounts } = record.definition;
+  const security = parseSecurityOptions(host);
+  const { devices, rules } = devicesOf(host);
+  const cgroupPath = cgroupPathOf(input);
+  const namespaces = namespacesOf(host, joined, layout);
+  const has = (type: SpecNamespaceType) => namespaces.some((namespace) => namespace.type === type);
+  return {
+    ociVersion: OCI_VERSION,
+    ...(host.UTSMode === "host" ? {} : { hostname: config.Hostname, domainname: config.Domainname }),
+    root: { path: "rootfs", readonly: host.ReadonlyRootfs },
+    process: processOf(config, host),
+    mounts: mountsOf({ host, mounts, files, layout, cgroupPath, ownCgroupNamespace: has("cgroup") }),
+    linux: {
+      namespaces,
+      devices,
+      cgroupsPath: cgroupPath,
+      resources: resourcesOf(host, rules),
+      sysctl: { ...networkSysctls(host, namespaces), ...host.Sysctls },
+      maskedPaths: security.systemPathsUnconfined ? [] : (host.MaskedPaths ?? MASKED_PATHS),
+      readonlyPaths: security.systemPathsUnconfined ? [] : (host.ReadonlyPaths ?? READONLY_PATHS),
+      rootfsPropagation: mounts.some(({ Propagation }) => Propagation.endsWith("shared"))
+        ? "rshared"
+        : mounts.some(({ Propagation }) => Propagation.endsWith("slave"))
+          ? "rslave"
+          : "rprivate",
+    },
+  };
+}
+
+export function cgroupPathOf({ record, cgroupParent }: Pick<SpecInput, "record" | "cgroupParent">): string {
+  const parent = record.definition.hostConfig.CgroupParent || cgroupParent;
+  return `${parent.startsWith("/") ? parent : `/${parent}`}/${record.id}`;
+}
+
+function namespacesOf(
+  host: HostConfig,
+  joined: JoinedNamespaces,
+  layout: CgroupLayout,
+): Spec["linux"]["namespaces"] {
+  const own = (type: SpecNamespaceType, path: string | undefined) =>
+    path === undefined ? { type } : { type, path };
+  // Docker gives a cgroup namespace by default where version 2 is alone.
+  const cgroupns =
+    host.CgroupnsMode === "private" ||
+    (host.CgroupnsMode === "" && layout.legacy.size === 0 && !host.Privileged);
+  return [
+    { type: "mount" },
+    ...(host.NetworkMode === "host" ? [] : [own("network", joined.network)]),
+    ...(host.UTSMode === "host" ? [] : [{ type: "uts" as const }]),
+    ...(host.PidMode === "host" ? [] : [own("pid", joined.pid)]),
+    ...(host.IpcMode === "host" ? [] : [own("ipc", joined.ipc)]),
+    ...(cgroupns ? [{ type: "cgroup" as const }] : []),
+  ];
+}
+
+/** Ports below 1024 and ping need no capability in a network namespace of one's own. */
+function networkSysctls(host: HostConfig, namespaces: Spec["linux"]["namespaces"]): Record<string, string> {
+  const network = namespaces.find(({ type }) => type === "network");
+  if (host.Privileged || network === undefined || network.path !== undefined) return {};
+  return { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" };
+}
+
+function processOf(config: ContainerConfig, host: HostConfig): Process {
+  const security = parseSecurityOptions(host);
+  const names = capabilitiesOf(host);
+  const [height = 0, width = 0] = host.ConsoleSize;
+  return {
+    terminal: config.Tty,
+    consoleSize: { height, width },
+    // Names are looked up in the container's own files; see compile.
+    user: { uid: 0, gid: 0, umask: 0o022 },
+    args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])],
+    env: environmentOf(config, config.Env),
+    cwd: config.WorkingDir || "/",
+    capabilities: capabilitySets(names, config.User),
+    rlimits: parseRlimits(host.Ulimits ?? []),
+    noNewPrivileges: security.noNewPrivileges,
+    ...(host.OomScoreAdj !== 0 ? { oomScoreAdj: host.OomScoreAdj } : {}),
+  };
+}
+
+/** Root has its capabilities; an ordinary user may only gain them by executing a file that has them. */
+function capabilitySets(names: string[], user: string) {
+  const isRoot = /^(|0|root)(:.*)?$/.test(user);
+  const held = isRoot ? names : [];
+  return { bounding: names, effective: held, permitted: held, inheritable: [], ambient: [] };
+}
+
+function environmentOf(config: ContainerConfig, own: readonly string[]): string[] {
+  const standard = [DEFAULT_PATH, `HOSTNAME=${config.Hostname}`, ...(config.Tty ? ["TERM=xterm"] : [])];
+  const merged = mergeEnvironment(standard, own);
+  return [
+    ...merged.filter((entry) => standard.includes(entry)),
+    ...merged.filter((entry) => !standard.includes(entry)),
+  ];
+}
+
+/** One more process in a container: the container's own, with what the request says instead. */
+export function buildExecProcess(record: ContainerRecord, exec: ExecConfig): Process {
+  const { config, hostConfig } = record.definition;
+  const base = processOf(
+    { ...config, Tty: exec.Tty, User: exec.User || config.User },
+    { ...hostConfig, Privileged: hostConfig.Privileged || exec.Privileged },
+  );
+  const [height = 0, width = 0] = exec.ConsoleSize ?? [];
+  return {
+    ...base,
+    consoleSize: { height, width },
+    args: exec.Cmd,
+    env: mergeEnvironment(base.env, exec.Env),
+    cwd: exec.WorkingDir || base.cwd,
+  };
+}

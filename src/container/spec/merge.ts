@@ -1,0 +1,40 @@
+import type { ContainerConfig, ImageConfig } from "../../wire/index.ts";
+
+/**
+ * What a container runs with: its own config over its image's, by Docker's rules. An own entrypoint drops the image's
+ * command; maps are united with the container's entries winning; environment is united by name.
+ */
+export function mergeImageConfig(own: ContainerConfig, image: ImageConfig): ContainerConfig {
+  const ownEntrypoint = own.Entrypoint ?? [];
+  // [""] is how a client resets the image's entrypoint.
+  const resetsEntrypoint = ownEntrypoint.length === 1 && ownEntrypoint[0] === "";
+  const hasOwnEntrypoint = ownEntrypoint.length > 0;
+  const hasOwnCommand = own.Cmd !== null && own.Cmd.length > 0;
+  const command = hasOwnCommand || hasOwnEntrypoint ? own.Cmd : (image.Cmd ?? null);
+  const entrypoint = resetsEntrypoint ? null : hasOwnEntrypoint ? own.Entrypoint : (image.Entrypoint ?? null);
+  const volumes = { ...image.Volumes, ...own.Volumes };
+  const stopSignal = own.StopSignal ?? image.StopSignal;
+  return {
+    ...own,
+    User: own.User || (image.User ?? ""),
+    WorkingDir: own.WorkingDir || (image.WorkingDir ?? ""),
+    Env: mergeEnvironment(image.Env ?? [], own.Env),
+    Cmd: command,
+    Entrypoint: entrypoint,
+    ExposedPorts: { ...image.ExposedPorts, ...own.ExposedPorts },
+    Volumes: Object.keys(volumes).length === 0 ? null : volumes,
+    Labels: { ...image.Labels, ...own.Labels },
+    ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
+    OnBuild: null,
+  };
+}
+
+/** The image's variables, replaced or joined by the container's; "NAME" without a value takes a name away. */
+export function mergeEnvironment(image: readonly string[], own: readonly string[]): string[] {
+  const nameOf = (entry: string) => entry.split("=", 1)[0] ?? "";
+  const replaced = new Set(own.map(nameOf));
+  return [
+    ...own.filter((entry) => entry.includes("=")),
+    ...image.filter((entry) => !replaced.has(nameOf(entry))),
+  ];
+}

@@ -1,0 +1,113 @@
+import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
+import type { SpecMount } from "../../runtime/spec/index.ts";
+import type { HostConfig } from "../../wire/index.ts";
+import type { ContainerFiles } from "../launch-planner.ts";
+import type { ResolvedMount } from "../record.ts";
+
+export interface MountInput {
+  readonly host: HostConfig;
+  readonly mounts: readonly ResolvedMount[];
+  readonly files: ContainerFiles;
+  readonly layout: CgroupLayout;
+  readonly cgroupPath: string;
+  /** Whether the container sees its own cgroup as the root. */
+  readonly ownCgroupNamespace: boolean;
+}
+
+const mount = (destination: string, type: string, source: string, ...options: string[]): SpecMount => ({
+  destination,
+  type,
+  source,
+  options,
+});
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+/** All mounts in order: the system's own, then the container's three files, then the user's; a user's mount replaces a system one. */
+export function mountsOf(input: MountInput): SpecMount[] {
+  const { host, mounts, files } = input;
+  const taken = new Set(mounts.map(({ Destination }) => Destination));
+  const access = host.Privileged ? "rw" : "ro";
+  const system = [
+    mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+    mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755", "size=65536k"),
+    mount(
+      "/dev/pts",
+      "devpts",
+      "devpts",
+      "nosuid",
+      "noexec",
+      "newinstance",
+      "ptmxmode=0666",
+      "mode=0620",
+      "gid=5",
+    ),
+    mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
+    ...cgroupMounts(input, access),
+    ...(host.IpcMode === "host"
+      ? [mount("/dev/mqueue", "bind", "/dev/mqueue", "bind", "nosuid", "noexec", "nodev")]
+      : [mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")]),
+    ...shmMount(host),
+  ];
+  const generated = [
+    mount("/etc/resolv.conf", "bind", files.resolvConf, "rbind", "rprivate"),
+    mount("/etc/hostname", "bind", files.hostname, "rbind", "rprivate"),
+    mount("/etc/hosts", "bind", files.hosts, "rbind", "rprivate"),
+  ];
+  const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
+  return [...kept(system), ...kept(generated), ...mounts.map(userMount)];
+}
+
+function shmMount(host: HostConfig): SpecMount[] {
+  if (host.IpcMode === "none") return [];
+  if (host.IpcMode === "host") return [mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate")];
+  const size = host.ShmSize > 0 ? host.ShmSize : DEFAULT_SHM_BYTES;
+  return [mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", `size=${size}`)];
+}
+
+/**
+ * The control groups as the container may see them. With a namespace of its own and version 2 alone: the file system
+ * itself. Else its own folder of each hierarchy, bound under the names that tools look for.
+ */
+function cgroupMounts({ layout, cgroupPath, ownCgroupNamespace }: MountInput, access: string): SpecMount[] {
+  const flags = ["nosuid", "noexec", "nodev", access];
+  const root = "/sys/fs/cgroup";
+  if (layout.legacy.size === 0) {
+    if (layout.unified === undefined) return [];
+    return ownCgroupNamespace
+      ? [mount(root, "cgroup2", "cgroup", ...flags)]
+      : [mount(root, "bind", `${layout.unified}${cgroupPath}`, "rbind", "rprivate", ...flags)];
+  }
+  const folders = new Map<string, string[]>();
+  for (const [controller, folder] of layout.legacy)
+    folders.set(folder, [...(folders.get(folder) ?? []), controller]);
+  const binds = [...folders].map(([folder, controllers]) => {
+    const name = controllers.join(",").replace("name=", "");
+    return mount(`${root}/${name}`, "bind", `${folder}${cgroupPath}`, "bind", "rprivate", ...flags);
+  });
+  if (layout.unified !== undefined) {
+    binds.push(
+      mount(`${root}/unified`, "bind", `${layout.unified}${cgroupPath}`, "bind", "rprivate", ...flags),
+    );
+  }
+  return [mount(root, "tmpfs", "tmpfs", "nosuid", "noexec", "nodev", "mode=755"), ...binds];
+}
+
+function userMount(item: ResolvedMount): SpecMount {
+  const access = item.RW ? "rw" : "ro";
+  if (item.Type === "tmpfs") {
+    return mount(
+      item.Destination,
+      "tmpfs",
+      "tmpfs",
+      "noexec",
+      "nosuid",
+      "nodev",
+      ...item.tmpfsOptions.split(",").filter(Boolean),
+    );
+  }
+  const options = [item.nonRecursive ? "bind" : "rbind", item.Propagation || "rprivate", access];
+  if (!item.RW && !item.readonlyNonRecursive) options.push("rro");
+  if (item.copyUp) options.push("copy-up");
+  return mount(item.Destination, "bind", item.Source, ...options);
+}

@@ -1,0 +1,116 @@
+import type { LinuxResources } from "../spec/index.ts";
+
+/** One write into a control group's folder. */
+export interface LimitFile {
+  readonly file: string;
+  readonly data: string;
+  /** The kernel may have been built without it. */
+  readonly optional: boolean;
+}
+
+const must = (file: string, data: string | number | bigint): LimitFile => ({
+  file,
+  data: String(data),
+  optional: false,
+});
+const may = (file: string, data: string | number | bigint): LimitFile => ({
+  file,
+  data: String(data),
+  optional: true,
+});
+
+/** Files of one version 1 controller (kernel: admin-guide/cgroup-v1). */
+export function legacyLimits(
+  controller: string,
+  { memory = {}, cpu = {}, pids, blockIO = {}, devices }: LinuxResources,
+): LimitFile[] {
+  const files: LimitFile[] = [];
+  switch (controller) {
+    case "memory":
+      if (memory.limit !== undefined) files.push(must("memory.limit_in_bytes", memory.limit));
+      // After the limit: swap counts memory too and may never be lower.
+      if (memory.swap !== undefined) files.push(may("memory.memsw.limit_in_bytes", memory.swap));
+      if (memory.reservation !== undefined)
+        files.push(must("memory.soft_limit_in_bytes", memory.reservation));
+      if (memory.swappiness !== undefined) files.push(must("memory.swappiness", memory.swappiness));
+      if (memory.disableOOMKiller) files.push(must("memory.oom_control", 1));
+      break;
+    case "cpu":
+      if (cpu.shares !== undefined) files.push(must("cpu.shares", cpu.shares));
+      if (cpu.period !== undefined) files.push(must("cpu.cfs_period_us", cpu.period));
+      if (cpu.quota !== undefined) files.push(must("cpu.cfs_quota_us", cpu.quota));
+      break;
+    case "cpuset":
+      if (cpu.cpus) files.push(must("cpuset.cpus", cpu.cpus));
+      if (cpu.mems) files.push(must("cpuset.mems", cpu.mems));
+      break;
+    case "pids":
+      if (pids !== undefined) files.push(must("pids.max", pids.limit > 0 ? pids.limit : "max"));
+      break;
+    case "blkio":
+      if (blockIO.weight !== undefined)
+        files.push(may("blkio.bfq.weight", blockIO.weight), may("blkio.weight", blockIO.weight));
+      for (const { file, device, rate } of blockIO.throttle ?? [])
+        files.push(must(`blkio.throttle.${file}_device`, `${device} ${rate}`));
+      break;
+    case "devices":
+      for (const { allow, rule } of devices ?? [])
+        files.push(must(allow ? "devices.allow" : "devices.deny", rule));
+      break;
+  }
+  return files;
+}
+
+/** Files of one version 2 controller (kernel: admin-guide/cgroup-v2), with the conversions that runc made standard. */
+export function unifiedLimits(
+  controller: string,
+  { memory = {}, cpu = {}, pids, blockIO = {} }: LinuxResources,
+): LimitFile[] {
+  const files: LimitFile[] = [];
+  switch (controller) {
+    case "memory":
+      if (memory.limit !== undefined) files.push(must("memory.max", memory.limit < 0 ? "max" : memory.limit));
+      // Version 2 counts swap alone.
+      if (memory.swap !== undefined) {
+        files.push(may("memory.swap.max", memory.swap < 0 ? "max" : memory.swap - (memory.limit ?? 0)));
+      }
+      if (memory.reservation !== undefined) files.push(must("memory.low", memory.reservation));
+      break;
+    case "cpu":
+      if (cpu.shares !== undefined) files.push(must("cpu.weight", sharesToWeight(cpu.shares)));
+      if (cpu.quota !== undefined || cpu.period !== undefined) {
+        files.push(
+          must(
+            "cpu.max",
+            `${cpu.quota !== undefined && cpu.quota > 0 ? cpu.quota : "max"} ${cpu.period ?? 100_000}`,
+          ),
+        );
+      }
+      break;
+    case "cpuset":
+      if (cpu.cpus) files.push(must("cpuset.cpus", cpu.cpus));
+      if (cpu.mems) files.push(must("cpuset.mems", cpu.mems));
+      break;
+    case "pids":
+      if (pids !== undefined) files.push(must("pids.max", pids.limit > 0 ? pids.limit : "max"));
+      break;
+    case "io":
+      if (blockIO.weight !== undefined) {
+        files.push(
+          may("io.bfq.weight", blockIO.weight),
+          may("io.weight", `default ${blkioToIoWeight(blockIO.weight)}`),
+        );
+      }
+      for (const { device, rate, unified } of blockIO.throttle ?? [])
+        files.push(must("io.max", `${device} ${unified}=${rate}`));
+      break;
+  }
+  return files;
+}
+
+/** 2…262144 shares onto 1…10000. */
+export const sharesToWeight = (shares: number): number =>
+  1 + Math.floor(((Math.max(shares, 2) - 2) * 9999) / 262_142);
+
+/** 10…1000 onto 1…10000. */
+export const blkioToIoWeight = (weight: number): number => 1 + Math.floor(((weight - 10) * 9999) / 990);

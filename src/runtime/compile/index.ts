@@ -1,0 +1,1 @@
+export { type CompileExecInput, type CompileInput, compileExec, compileLaunch } from "./compile.ts";

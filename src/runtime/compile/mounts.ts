@@ -1,0 +1,61 @@
+import type { MountAttributes, Operation, Propagation } from "../plan/index.ts";
+import type { SpecMount } from "../spec/index.ts";
+
+const PROPAGATIONS = new Set([
+  "private",
+  "rprivate",
+  "shared",
+  "rshared",
+  "slave",
+  "rslave",
+  "unbindable",
+  "runbindable",
+]);
+
+/** Options of mount(8) that are attributes of the mount rather than of the file system. */
+const ATTRIBUTES: Readonly<Record<string, MountAttributes>> = {
+  ro: { readonly: true },
+  rw: { readonly: false },
+  rro: { readonly: true, recursive: true },
+  nosuid: { nosuid: true },
+  suid: { nosuid: false },
+  nodev: { nodev: true },
+  dev: { nodev: false },
+  noexec: { noexec: true },
+  exec: { noexec: false },
+  noatime: { noatime: true },
+  atime: { noatime: false },
+  relatime: {},
+  nosymfollow: { nosymfollow: true },
+};
+
+/** One mount of the OCI specification as an operation; words that are no flags go to the file system as data. */
+export function compileMount({ destination, type, source, options }: SpecMount): Operation {
+  let attributes: MountAttributes = {};
+  let propagation: Propagation | undefined;
+  let recursive = false;
+  let isBind = type === "bind";
+  let copyUp = false;
+  const data: string[] = [];
+  for (const option of options) {
+    const attribute = ATTRIBUTES[option];
+    if (attribute !== undefined) attributes = { ...attributes, ...attribute };
+    else if (PROPAGATIONS.has(option)) propagation = option as Propagation;
+    else if (option === "bind") isBind = true;
+    else if (option === "rbind") recursive = isBind = true;
+    else if (option === "copy-up") copyUp = true;
+    else data.push(option);
+  }
+  if (isBind) {
+    return {
+      op: "bind",
+      source,
+      target: destination,
+      recursive,
+      attributes,
+      copyUp,
+      ...(propagation === undefined ? {} : { propagation }),
+    };
+  }
+  return { op: "mount", fstype: type, source, target: destination, attributes, data: data.join(",") };
+}

@@ -1,0 +1,3 @@
+export { createSeccompCompiler, type SeccompCompiler } from "./compiler.ts";
+export { DEFAULT_PROFILE } from "./default-profile.ts";
+export { parseSeccompProfile, type SeccompProfile } from "./profile.ts";
