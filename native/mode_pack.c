@@ -144,27 +144,32 @@ static const char *earlier_name(struct pack *pack, const struct stat *status) {
     return NULL;
 }
 
-/* Where a file has data, when it has holes worth keeping. */
+static int add_extent(struct pack *pack, struct tar_entry *entry, off_t offset, uint64_t length) {
+    if (entry->extent_count == 1u << 20) return archive_fail(&pack->failure, ARCHIVE_SYSTEM, "too many holes");
+    struct tar_extent *grown = realloc(entry->extents, (entry->extent_count + 1) * sizeof *grown);
+    if (grown == NULL) return archive_fail_errno(&pack->failure, errno, "memory for a sparse map");
+    entry->extents = grown;
+    grown[entry->extent_count++] = (struct tar_extent){.offset = (uint64_t)offset, .length = length};
+    entry->stored += length;
+    return 0;
+}
+
+/* Where a file has data, when it has holes worth keeping. An empty piece at the end tells GNU tar how long the file is. */
 static int find_extents(struct pack *pack, int fd, struct tar_entry *entry) {
-    uint64_t stored = 0;
-    for (off_t at = 0; (uint64_t)at < entry->size;) {
+    off_t at = 0, size = (off_t)entry->size;
+    entry->sparse = true;
+    entry->stored = 0;
+    while (at < size) {
         off_t data = lseek(fd, at, SEEK_DATA);
         if (data < 0 && errno == ENXIO) break;
         off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
         if (hole < 0) return archive_fail_errno(&pack->failure, errno, "lseek");
-        if ((uint64_t)hole > entry->size) hole = (off_t)entry->size;
+        if (hole > size) hole = size;
         if (hole <= data) break;
-        if (entry->extent_count == 1u << 20) return archive_fail(&pack->failure, ARCHIVE_SYSTEM, "too many holes");
-        struct tar_extent *grown = realloc(entry->extents, (entry->extent_count + 1) * sizeof *grown);
-        if (grown == NULL) return archive_fail_errno(&pack->failure, errno, "memory for a sparse map");
-        entry->extents = grown;
-        grown[entry->extent_count++] = (struct tar_extent){.offset = (uint64_t)data, .length = (uint64_t)(hole - data)};
-        stored += (uint64_t)(hole - data);
+        if (add_extent(pack, entry, data, (uint64_t)(hole - data)) < 0) return -1;
         at = hole;
     }
-    entry->sparse = true;
-    entry->stored = stored;
-    return 0;
+    return at < size ? add_extent(pack, entry, size, 0) : 0;
 }
 
 /* Exactly `length` bytes: a file that shrinks while it is read is filled up, since its size is already written. */

@@ -27,18 +27,21 @@ export interface SavedName {
   readonly tag: string;
 }
 
+/** Where the blobs of saved images are read from: the content store, or memory. */
+export type BlobSource = Pick<ContentStore, "find" | "open">;
+
 /**
  * The archive that Docker 28 writes: an OCI layout (index.json) that is a docker-archive too (manifest.json,
  * repositories). Blobs shared by images are there once; the same images give the same bytes.
  */
 export async function saveImageArchive(
   images: readonly SavedImage[],
-  content: ContentStore,
+  content: BlobSource,
 ): Promise<Readable> {
   return Readable.from(writeTar(await members(images, content)), { objectMode: false });
 }
 
-async function members(images: readonly SavedImage[], content: ContentStore): Promise<TarMember[]> {
+async function members(images: readonly SavedImage[], content: BlobSource): Promise<TarMember[]> {
   const blobs = new Map<Digest, TarMember>();
   for (const image of images) {
     blobs.set(image.manifest.digest, memory(blobPath(image.manifest.digest), image.manifest.bytes));
@@ -74,7 +77,7 @@ function memory(path: string, content: string | Uint8Array): TarMember {
   };
 }
 
-async function stored(digest: Digest, content: ContentStore): Promise<TarMember> {
+async function stored(digest: Digest, content: BlobSource): Promise<TarMember> {
   const blob = await content.find(digest);
   if (blob === undefined) throw new RangeError(`content ${digest} is not here`);
   return {

@@ -4,7 +4,7 @@ import { formatTarHeader, TAR_BLOCK } from "./tar-header.ts";
 export type TarMember =
   | { readonly type: "directory"; readonly path: string; readonly mode?: number }
   | { readonly type: "symlink"; readonly path: string; readonly to: string }
-  | { readonly type: "hardlink"; readonly path: string; readonly to: string }
+  | { readonly type: "hardlink"; readonly path: string; readonly to: string; readonly mode?: number }
   | {
       readonly type: "file";
       readonly path: string;

@@ -1,0 +1,1 @@
+export { BUILTIN_NAMES, type BuiltinSources, builtinImagesIn, writeBuiltinImages } from "./write.ts";
