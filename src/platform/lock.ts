@@ -1,6 +1,9 @@
 import { DatabaseSync } from "node:sqlite";
 import { conflict } from "../errors/index.ts";
 
+/** Databases of held locks: one that only the caller knew would be closed, and its lock lost, by garbage collection. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Take an exclusive lock that the kernel releases when the process dies, however it dies: an SQLite file held in
  * exclusive mode, which is a POSIX record lock (sqlite.org/lockingv3.html). Throws conflict when another process has it.
@@ -13,5 +16,10 @@ export function lockDatabaseFile(file: string, takenMessage: string): Disposable
     database.close();
     throw conflict(takenMessage, { cause });
   }
-  return { [Symbol.dispose]: () => database.close() };
+  held.add(database);
+  return {
+    [Symbol.dispose]() {
+      if (held.delete(database)) database.close();
+    },
+  };
 }

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { watchFile } from "./index.ts";
@@ -37,18 +37,30 @@ test("being renamed away and made anew are seen", async () => {
   await watched.changed(never);
 });
 
-test("an abort ends the wait, other names do not", async () => {
+test("changes in quick succession are all followed by a wake-up", async () => {
+  const file = join(folder, "quick");
+  writeFileSync(file, "");
+  using watched = watchFile(file);
+  for (let written = 1; written <= 200; written++) {
+    appendFileSync(file, "a");
+    let seen = 0;
+    while (seen < written) {
+      await watched.changed(never);
+      seen = statSync(file).size;
+    }
+  }
+});
+
+test("an abort ends the wait", async () => {
   using watched = watchFile(join(folder, "silent"));
   const stop = new AbortController();
-  let woken = false;
-  const waiting = watched.changed(stop.signal).then(() => {
-    woken = true;
-  });
-  using other = watchFile(join(folder, "noise"));
-  writeFileSync(join(folder, "noise"), "");
-  await other.changed(never);
-  expect(woken).toBe(false);
+  let ended = false;
+  const waiting = (async () => {
+    while (!stop.signal.aborted) await watched.changed(stop.signal);
+    ended = true;
+  })();
+  expect(ended).toBe(false);
   stop.abort();
   await waiting;
-  expect(woken).toBe(true);
+  expect(ended).toBe(true);
 });
