@@ -1,0 +1,7 @@
+export {
+  createNetworkService,
+  type NetworkServiceOptions,
+  type OwnedNetworkService,
+} from "./create-service.ts";
+export type * from "./service.ts";
+export { migrations } from "./table.ts";

@@ -1,0 +1,2 @@
+export { createVolumeService, migrations } from "./local.ts";
+export type * from "./service.ts";
