@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Engine } from "../daemon/engine.ts";
+import { invalid } from "../errors/index.ts";
+import { type JsonObject, object } from "./parse/fields.ts";
+import type { Query } from "./parse/query.ts";
+
+/** One request and the means to answer it. */
+export interface Exchange {
+  readonly engine: Engine;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Values of the path's {placeholders}, decoded. */
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: Query;
+  /** As a number: 1.41 is 141. */
+  readonly version: number;
+  /** Aborts when the client goes away. */
+  readonly gone: AbortSignal;
+  /** The connection, when the client asked to take it over (Upgrade); then `response` must not be used. */
+  readonly upgraded: { readonly socket: Socket; readonly body: Buffer } | undefined;
+}
+
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
+
+/** The JSON object in the body; {} for an empty one. Throws invalid. */
+export async function readJson(exchange: Exchange): Promise<JsonObject> {
+  const bytes = exchange.upgraded?.body ?? (await readBody(exchange.request));
+  if (bytes.length === 0) return {};
+  try {
+    return object(JSON.parse(bytes.toString("utf8")), "body");
+  } catch (cause) {
+    throw invalid(
+      cause instanceof SyntaxError
+        ? `invalid JSON: ${cause.message}`
+        : String(cause instanceof Error ? cause.message : cause),
+      { cause },
+    );
+  }
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > MAX_JSON_BYTES) throw invalid("request body too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Answer with JSON. Nanosecond times of events are bigints and print as whole numbers. */
+export function sendJson({ response }: Exchange, status: number, value: unknown): void {
+  const body = `${stringify(value)}\n`;
+  response.writeHead(status, {
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+export function sendNothing({ response }: Exchange, status: number): void {
+  response.writeHead(status, status === 204 || status === 304 ? {} : { "Content-Length": 0 });
+  response.end();
+}
+
+/** JSON in which bigints are numbers of full precision. */
+export function stringify(value: unknown): string {
+  const big: string[] = [];
+  const text = JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item !== "bigint") return item;
+    big.push(String(item));
+    return `\u0000${big.length - 1}\u0000`;
+  });
+  return big.length === 0
+    ? text
+    : text.replace(/"\\u0000(\d+)\\u0000"/g, (_match, index: string) => big[Number(index)] ?? "0");
+}

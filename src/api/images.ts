@@ -1,0 +1,90 @@
+import { pipeline } from "node:stream/promises";
+import { invalid } from "../errors/index.ts";
+import type { ImageInspect, ImageSummary } from "../wire/index.ts";
+import type { Exchange } from "./exchange.ts";
+import { sendJson, sendNothing } from "./exchange.ts";
+import type { Routes } from "./router.ts";
+import { sendProgress } from "./streams.ts";
+
+const LIST_FILTERS = ["before", "dangling", "label", "label!", "reference", "since", "until"];
+/** The first version without the field VirtualSize. */
+const WITHOUT_VIRTUAL_SIZE = 144;
+
+export const imageRoutes: Routes = {
+  "GET /images/json": async (x) => {
+    const filters = x.query.filters(LIST_FILTERS);
+    const images = await x.engine.images.list({
+      all: x.query.boolean("all"),
+      filters,
+      sharedSize: x.query.boolean("shared-size"),
+    });
+    sendJson(
+      x,
+      200,
+      images.map((image) => withVirtualSize(x, image)),
+    );
+  },
+  "GET /images/{name}/json": async (x) => {
+    sendJson(x, 200, withVirtualSize(x, x.engine.images.inspect(name(x))));
+  },
+  "GET /images/{name}/history": async (x) => {
+    sendJson(x, 200, x.engine.images.history(name(x)));
+  },
+  "POST /images/{name}/tag": async (x) => {
+    x.engine.images.tag(name(x), x.query.string("repo"), x.query.string("tag"));
+    sendNothing(x, 201);
+  },
+  "DELETE /images/{name}": async (x) => {
+    const { query } = x;
+    sendJson(
+      x,
+      200,
+      await x.engine.images.remove(name(x), {
+        force: query.boolean("force"),
+        noPrune: query.boolean("noprune"),
+      }),
+    );
+  },
+  "POST /images/load": (x) => sendProgress(x, x.engine.images.load(x.request, x.gone)),
+  "POST /images/create": (x) => sendProgress(x, create(x)),
+  "GET /images/get": (x) =>
+    save(
+      x,
+      x.query.all("names").flatMap((names) => names.split(",")),
+    ),
+  "GET /images/{name}/get": (x) => save(x, [name(x)]),
+};
+
+const name = (x: Exchange): string => x.path.name ?? "";
+
+function create(x: Exchange) {
+  const { query, engine } = x;
+  const platform = query.string("platform");
+  const where = platform === "" ? {} : { platform };
+  const image = query.string("fromImage");
+  if (image !== "") return engine.images.pull(withTag(image, query.string("tag")), where, x.gone);
+  const source = query.string("fromSrc");
+  if (source !== "-")
+    throw invalid(`cannot import from ${source}: send the archive as the request's body with fromSrc=-`);
+  const options = {
+    repository: query.string("repo"),
+    tag: query.string("tag"),
+    message: query.string("message"),
+    changes: query.all("changes"),
+    ...where,
+  };
+  return engine.images.import(x.request, options, x.gone);
+}
+
+const withTag = (image: string, tag: string): string =>
+  tag === "" ? image : tag.includes(":") ? `${image}@${tag}` : `${image}:${tag}`;
+
+async function save(x: Exchange, names: readonly string[]): Promise<void> {
+  const archive = await x.engine.images.save(names, x.gone);
+  x.response.writeHead(200, { "Content-Type": "application/x-tar" });
+  await pipeline(archive, x.response);
+}
+
+function withVirtualSize<T extends ImageSummary | ImageInspect>({ version }: Exchange, image: T): T {
+  return version < WITHOUT_VIRTUAL_SIZE ? { ...image, VirtualSize: image.Size } : image;
+}

@@ -1,0 +1,48 @@
+import { sendJson, stringify } from "./exchange.ts";
+import type { Routes } from "./router.ts";
+
+const EVENT_FILTERS = [
+  "config",
+  "container",
+  "daemon",
+  "event",
+  "image",
+  "label",
+  "network",
+  "node",
+  "plugin",
+  "scope",
+  "secret",
+  "service",
+  "type",
+  "volume",
+];
+
+export const systemRoutes: Routes = {
+  "GET /version": async (x) => sendJson(x, 200, x.engine.version()),
+  "GET /info": async (x) => sendJson(x, 200, await x.engine.info()),
+  "GET /events": async (x) => {
+    const { query, response } = x;
+    const wanted = {
+      sinceNs: query.timestamp("since"),
+      untilNs: query.timestamp("until"),
+      filters: query.filters(EVENT_FILTERS),
+    };
+    const events = x.engine.events.subscribe(wanted, x.gone);
+    response.writeHead(200, { "Content-Type": "application/json" });
+    response.flushHeaders();
+    for await (const event of events) response.write(`${stringify(withOldNames(event))}\n`);
+    response.end();
+  },
+};
+
+/** Clients from before API 1.22 know an event by status, id and from. */
+function withOldNames(event: {
+  Type: string;
+  Action: string;
+  Actor: { ID: string; Attributes: Record<string, string> };
+}) {
+  if (event.Type !== "container" && event.Type !== "image") return event;
+  const from = event.Actor.Attributes.image;
+  return { status: event.Action, id: event.Actor.ID, ...(from === undefined ? {} : { from }), ...event };
+}
