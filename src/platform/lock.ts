@@ -6,7 +6,8 @@ const held = new Set<DatabaseSync>();
 
 /**
  * Take an exclusive lock that the kernel releases when the process dies, however it dies: an SQLite file held in
- * exclusive mode, which is a POSIX record lock (sqlite.org/lockingv3.html). Throws conflict when another process has it.
+ * exclusive mode, which is a POSIX record lock (sqlite.org/lockingv3.html). Throws conflict with `takenMessage` when
+ * another process has it, SQLite's own error for a file that cannot be opened.
  */
 export function lockDatabaseFile(file: string, takenMessage: string): Disposable {
   const database = new DatabaseSync(file);
@@ -14,7 +15,8 @@ export function lockDatabaseFile(file: string, takenMessage: string): Disposable
     database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;");
   } catch (cause) {
     database.close();
-    throw conflict(takenMessage, { cause });
+    if (isBusy(cause)) throw conflict(takenMessage, { cause });
+    throw cause;
   }
   held.add(database);
   return {
@@ -23,3 +25,6 @@ export function lockDatabaseFile(file: string, takenMessage: string): Disposable
     },
   };
 }
+
+/** SQLITE_BUSY (sqlite.org/rescode.html). */
+const isBusy = (error: unknown) => error instanceof Error && "errcode" in error && error.errcode === 5;

@@ -1,7 +1,10 @@
+import type { FileHandle } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { OpenLogFile } from "./file-set.ts";
 
 const BLOCK_BYTES = 1 << 20;
+const COMPRESSED_STEP_BYTES = 1 << 16;
 /** The engine cuts lines at 16 KiB of output. What is longer than this is no log, and must not fill the memory. */
 const LONGEST_LINE_BYTES = 8 << 20;
 const NEWLINE = 0x0a;
@@ -35,7 +38,7 @@ function readPlain({ handle }: OpenLogFile, position: number, end: number): Byte
 
 /** The whole of a file compressed by gzip. A damaged one ends where the damage begins. */
 export function readCompressed({ handle }: OpenLogFile): ByteReader {
-  const source = handle.createReadStream({ start: 0, autoClose: false });
+  const source = Readable.from(bytesOf(handle));
   const plain = source.pipe(createGunzip());
   source.once("error", (error) => plain.destroy(error));
   const chunks: AsyncIterator<Buffer> = plain[Symbol.asyncIterator]();
@@ -61,8 +64,23 @@ export function readCompressed({ handle }: OpenLogFile): ByteReader {
   };
 }
 
+/** By position, and without closing it in the end: a file may be read a second time. */
+async function* bytesOf(handle: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; ; ) {
+    const { bytesRead, buffer } = await handle.read(
+      Buffer.allocUnsafe(COMPRESSED_STEP_BYTES),
+      0,
+      undefined,
+      at,
+    );
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
 const isDamage = (error: unknown) =>
-  error instanceof Error && "code" in error && /^Z_|ERR_/.test(String(error.code));
+  error instanceof Error && "code" in error && /^Z_/.test(String(error.code));
 
 /** Cuts what a reader gives into blocks of whole lines. */
 export class LineBlocks {
