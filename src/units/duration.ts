@@ -30,7 +30,8 @@ const UNIT_NS: Readonly<Record<string, bigint>> = {
   h: 3_600_000_000_000n,
 };
 
-const PART = /(\d+)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/y;
+const MAX_NS = 2n ** 63n - 1n;
+const PART = /(?=\.?\d)(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/y;
 
 /** Go's duration syntax ("1h30m", "-1.5s", "0") in nanoseconds, or undefined when the text is none. */
 export function parseGoDuration(text: string): bigint | undefined {
@@ -47,6 +48,8 @@ export function parseGoDuration(text: string): bigint | undefined {
     total += BigInt(whole) * scale;
     if (fraction !== "") total += (BigInt(fraction) * scale) / 10n ** BigInt(fraction.length);
   }
+  // Go keeps durations in 64 bits (292 years).
+  if (total > MAX_NS) return undefined;
   return negative ? -total : total;
 }
 

@@ -23,9 +23,11 @@ function scaled(bytes: number, base: number, units: readonly string[], digits: n
   return `${significant(value, digits)}${units[unit]}`;
 }
 
-/** C's %g: significant digits, no trailing zeros. */
+/** C's %g: significant digits, no trailing zeros, and "1e+03" where rounding leaves more places than digits. */
 function significant(value: number, digits: number): string {
-  return String(Number(value.toPrecision(digits)));
+  const [number = "", exponent = ""] = value.toPrecision(digits).split("e+");
+  const short = number.includes(".") ? number.replace(/\.?0+$/, "") : number;
+  return exponent === "" ? short : `${short}e+${exponent.padStart(2, "0")}`;
 }
 
 const POWERS: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
@@ -41,8 +43,11 @@ export function parseDecimalBytes(text: string): number {
 }
 
 function parseSize(text: string, base: number): number {
-  const [, number, unit = ""] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text) ?? [];
+  const [, number, unit = ""] = /^(\d+(?:\.\d*)?|\.\d+) ?(?:([kmgtp])(?:i?b)?|b)?$/i.exec(text) ?? [];
   const power = POWERS[unit.toLowerCase()];
   if (number === undefined || power === undefined) throw invalid(`invalid size: '${text}'`);
-  return Math.floor(Number(number) * base ** power);
+  const bytes = Math.floor(Number(number) * base ** power);
+  // Beyond this a number, and then the kernel's 64-bit counter, would silently hold something else.
+  if (!Number.isSafeInteger(bytes)) throw invalid(`invalid size: '${text}'`);
+  return bytes;
 }

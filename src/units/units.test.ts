@@ -38,6 +38,8 @@ describe("durations", () => {
     expect(parseGoDuration("1h30m")).toBe(5_400_000_000_000n);
     expect(parseGoDuration("abc")).toBeUndefined();
     expect(parseGoDuration("")).toBeUndefined();
+    expect([parseGoDuration(".5s"), parseGoDuration("1.s")]).toEqual([500_000_000n, 1_000_000_000n]);
+    for (const text of [".s", "1", "1d", "--1s", "9999999h"]) expect(parseGoDuration(text)).toBeUndefined();
   });
 });
 
@@ -51,7 +53,16 @@ test("sizes are read in binary and written in decimal units", () => {
     "999B",
     "1GB",
   ]);
-  expect(() => parseBytes("12x")).toThrow("invalid size: '12x'");
+  expect([parseBytes(".5k"), parseBytes("1.g"), parseBytes("0"), parseBytes("32.5 B")]).toEqual([
+    512,
+    2 ** 30,
+    0,
+    32,
+  ]);
+  expect([humanSize(999_900, 3), humanSize(1e28), humanSize(100)]).toEqual(["1e+03kB", "1e+04YB", "100B"]);
+  for (const text of ["12x", "", ".", "-1", "1ib", "1 2", "900000p"]) {
+    expect(() => parseBytes(text)).toThrow(`invalid size: '${text}'`);
+  }
 });
 
 describe("times", () => {
