@@ -71,7 +71,7 @@ function tableOf({ table, bridge, subnet }: NftablesOptions): string {
     ${translate}
   }
   chain output {
-    type nat hook output priority dstnat; policy accept;
+    type nat hook output priority -100; policy accept;
     ${translate}
   }
   chain postrouting {

@@ -1,2 +1,2 @@
 export { type CgroupLayout, cgroupVersion, readCgroupLayout } from "./layout.ts";
-export { cgroupJoins, cgroupOperations, prepareCgroupParent } from "./operations.ts";
+export { cgroupJoins, cgroupOperations, prepareCgroupParent, removeCgroupParent } from "./operations.ts";

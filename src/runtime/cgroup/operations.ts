@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
 import type { Operation } from "../plan/index.ts";
@@ -120,6 +120,17 @@ function fillCpuset(root: string, path: string): void {
       const here = join(root, group, file);
       if (readFileSync(here, "utf8").trim() === "")
         writeFileSync(here, readFileSync(join(root, group, "..", file), "utf8").trim());
+    }
+  }
+}
+
+/** Remove the engine's own group where it is empty; containers' groups went with them. */
+export function removeCgroupParent(layout: CgroupLayout, parent: string): void {
+  for (const { folder } of foldersOf(layout, parent)) {
+    try {
+      rmdirSync(folder);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "EBUSY") throw error;
     }
   }
 }

@@ -1,0 +1,145 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createApiServer } from "../api/index.ts";
+import * as container from "../container/index.ts";
+import { openContentStore } from "../content/index.ts";
+import { messageOf } from "../errors/index.ts";
+import { createEventLog } from "../events/index.ts";
+import { createNftablesFirewall } from "../firewall/index.ts";
+import { BUILTIN_NAMES, createImageService, imageMigrations } from "../image/index.ts";
+import type { Log } from "../log/index.ts";
+import * as network from "../network/index.ts";
+import { installShim, openEmbeddedArchive } from "../platform/embedded.ts";
+import { lockDatabaseFile, randomHex, writeFileAtomic } from "../platform/index.ts";
+import {
+  cgroupVersion,
+  prepareCgroupParent,
+  readCgroupLayout,
+  removeCgroupParent,
+} from "../runtime/cgroup/index.ts";
+import { createTaskLauncher } from "../runtime/index.ts";
+import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
+import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
+import { openStore } from "../store/index.ts";
+import * as volume from "../volume/index.ts";
+import type { Engine } from "./engine.ts";
+import type { DaemonOptions } from "./options.ts";
+import { API_VERSION, describeInfo, describeVersion, ENGINE_VERSION, MIN_API_VERSION } from "./system.ts";
+
+export interface Daemon extends AsyncDisposable {
+  readonly engine: Engine;
+  /** Stop listening and let go of everything; containers go on. */
+  close(): Promise<void>;
+  /** Remove bridge, packet rules and control groups. Throws conflict while containers run. */
+  teardown(): Promise<void>;
+}
+
+/**
+ * Build the engine from its options, bring rows and kernel together, and listen. What was opened is closed in reverse
+ * order, also when a later step fails. Throws conflict when another daemon has the same data root.
+ */
+export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
+  await using stack = new AsyncDisposableStack();
+  const { dataRoot, execRoot, name } = options;
+  mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
+  mkdirSync(execRoot, { recursive: true, mode: 0o711 });
+  stack.use(
+    lockDatabaseFile(
+      join(dataRoot, "lock"),
+      `the data root ${dataRoot} is in use by another daemon: stop it, or give this one a --data-root of its own`,
+    ),
+  );
+  const shimPath = installShim(join(dataRoot, "bin"));
+  const layout = readCgroupLayout();
+  const cgroupParent = `/${name}`;
+  prepareCgroupParent(layout, cgroupParent);
+
+  const store = stack.use(
+    openStore(join(dataRoot, "gantry.db"), [
+      ...container.migrations,
+      ...network.migrations,
+      ...volume.migrations,
+      ...imageMigrations,
+      ...snapshotMigrations,
+    ]),
+  );
+  const events = createEventLog();
+  const content = await openContentStore(join(dataRoot, "content"));
+  const snapshotter = await createOverlaySnapshotter({ store, root: join(dataRoot, "snapshots") });
+  await Promise.all([content.sweep(), snapshotter.sweep()]);
+  const volumes = volume.createVolumeService({ store, root: join(dataRoot, "volumes"), events });
+  const networks = stack.use(
+    network.createNetworkService({ store, shimPath, name, createFirewall: createNftablesFirewall }),
+  );
+  const images = createImageService({
+    store,
+    content,
+    snapshotter,
+    events,
+    shim: shimPath,
+    usedBy: (imageId) => containers.usersOf(imageId),
+    builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
+  });
+  const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
+  const folder = join(dataRoot, "containers");
+  mkdirSync(folder, { recursive: true, mode: 0o710 });
+  const containers = container.createContainerService({
+    store,
+    images,
+    snapshotter,
+    network: networks,
+    volumes,
+    launcher: createTaskLauncher({ execRoot, shimPath }),
+    planner: container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp }),
+    events,
+    log,
+    folder,
+  });
+  await containers.reconcile();
+  await images.collectGarbage();
+
+  const id = engineId(join(dataRoot, "engine-id"));
+  const engine: Engine = {
+    containers,
+    images,
+    events,
+    version: describeVersion,
+    info: async () =>
+      describeInfo({
+        id,
+        dataRoot,
+        containers: containers.counts(),
+        images: (await images.list({ all: false, filters: new Map(), sharedSize: false })).length,
+        cgroupVersion: cgroupVersion(layout),
+        warnings: [],
+      }),
+  };
+  const api = stack.use(
+    createApiServer(engine, {
+      log,
+      engineVersion: ENGINE_VERSION,
+      apiVersion: API_VERSION,
+      minApiVersion: MIN_API_VERSION,
+    }),
+  );
+  for (const host of options.hosts) await api.listen(host);
+  containers
+    .startByPolicy()
+    .catch((error) => log.error(`restart policies could not be applied: ${messageOf(error)}`));
+  const owned = stack.move();
+  return {
+    engine,
+    close: () => owned.disposeAsync(),
+    async teardown() {
+      await networks.teardown();
+      removeCgroupParent(layout, cgroupParent);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** A random name for the engine, made once. */
+function engineId(file: string): string {
+  if (!existsSync(file)) writeFileAtomic(file, randomHex(16));
+  return readFileSync(file, "utf8");
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { startDaemon, type TestDaemon } from "../harness/index.ts";
+
+let daemon: TestDaemon;
+beforeAll(async () => {
+  daemon = await startDaemon();
+}, 60_000);
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+}, 60_000);
+
+const docker = async (...args: string[]) => (await daemon.docker(...args)).stdout.trim();
+
+test("containers on the bridge have an address, a gateway and reach each other", async () => {
+  await docker("run", "-d", "--name", "web", "busybox", "httpd", "-f", "-h", "/etc");
+  const address = await docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "web");
+  const gateway = await docker("inspect", "-f", "{{.NetworkSettings.Gateway}}", "web");
+  expect(address).toMatch(/^\d+\.\d+\.0\.\d+$/);
+  const { stdout } = await daemon.docker(
+    "run",
+    "--rm",
+    "busybox",
+    "sh",
+    "-c",
+    `ip route; wget -qO- http://${address}/hostname`,
+  );
+  expect(stdout).toContain(`default via ${gateway} dev eth0`);
+  expect(stdout).toContain(await docker("inspect", "-f", "{{.Config.Hostname}}", "web"));
+  await docker("rm", "-f", "web");
+});
+
+test("none has lo only, host sees the host's links, container: shares", async () => {
+  const links = (stdout: string) => [...stdout.matchAll(/^\d+: ([^:@]+)/gm)].map(([, name]) => name);
+  expect(links(await docker("run", "--rm", "--network", "none", "busybox", "ip", "link"))).toEqual(["lo"]);
+  expect(links(await docker("run", "--rm", "--network", "host", "busybox", "ip", "link"))).toContain("eth0");
+  await docker("run", "-d", "--name", "base", "busybox", "sleep", "1000");
+  const own = await docker("exec", "base", "ip", "addr", "show", "eth0");
+  expect(
+    await docker("run", "--rm", "--network", "container:base", "busybox", "ip", "addr", "show", "eth0"),
+  ).toBe(own);
+  await docker("rm", "-f", "base");
+});
+
+test.each(["tcp", "udp"])("a published %s port is reached through loopback", async (protocol) => {
+  const serve = protocol === "tcp" ? "nc -l -p 70 -e echo served" : "nc -u -l -p 70 -e echo served";
+  await docker(
+    "run",
+    "-d",
+    "--name",
+    "pub",
+    "-p",
+    `127.0.0.1::70/${protocol}`,
+    "busybox",
+    "sh",
+    "-c",
+    `while :; do ${serve}; done`,
+  );
+  const port = await docker(
+    "inspect",
+    "-f",
+    `{{(index (index .NetworkSettings.Ports "70/${protocol}") 0).HostPort}}`,
+    "pub",
+  );
+  const answer = await daemon.askPort(protocol === "udp" ? "udp" : "tcp", Number(port));
+  expect(answer).toBe("served\n");
+  expect(await docker("ps", "--format", "{{.Ports}}")).toBe(`127.0.0.1:${port}->70/${protocol}`);
+  await docker("rm", "-f", "pub");
+});
+
+test("a port that is taken is refused, by another container or by a stranger", async () => {
+  await docker("run", "-d", "--name", "first", "-p", "127.0.0.1:0:80", "busybox", "sleep", "1000");
+  const port = await docker(
+    "inspect",
+    "-f",
+    '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}',
+    "first",
+  );
+  const second = await daemon.docker(
+    "run",
+    "-d",
+    "--rm",
+    "-p",
+    `127.0.0.1:${port}:80`,
+    "busybox",
+    "sleep",
+    "1000",
+  );
+  expect(second.exitCode).toBe(125);
+  expect(second.stderr).toContain("port is already allocated");
+  await docker("rm", "-f", "first");
+});
+
+test("hosts, hostname and resolv.conf name the container", async () => {
+  const script = "cat /etc/hosts /etc/hostname; grep -c nameserver /etc/resolv.conf";
+  const out = await docker(
+    "run",
+    "--rm",
+    "-h",
+    "me",
+    "--add-host",
+    "other:10.1.2.3",
+    "--dns",
+    "10.9.8.7",
+    "busybox",
+    "sh",
+    "-c",
+    script,
+  );
+  expect(out).toMatch(/127\.0\.0\.1\tlocalhost/);
+  expect(out).toMatch(/10\.1\.2\.3\tother/);
+  expect(out).toMatch(/\d+\tme\n/);
+  expect(out.split("\n").at(-1)).toBe("1");
+});
