@@ -140,12 +140,14 @@ class Writer {
       letter === "u" &&
       (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean")
     ) {
-      this.buffer.writeBigUInt64LE(BigInt(value), this.reserve(8));
+      const at = this.reserve(8);
+      this.buffer.writeBigUInt64LE(BigInt(value), at);
     } else if (letter === "s" && typeof value === "string") {
       this.string(value, operation);
     } else if (letter === "b" && value instanceof Uint8Array) {
       this.u32(value.byteLength);
-      this.buffer.set(value, this.reserve(value.byteLength));
+      const at = this.reserve(value.byteLength);
+      this.buffer.set(value, at);
     } else if (letter === "l" && Array.isArray(value)) {
       this.u32(value.length);
       for (const item of value) this.string(item, operation);
@@ -168,9 +170,11 @@ class Writer {
   }
 
   private u32(value: number): void {
-    this.buffer.writeUInt32LE(value, this.reserve(4));
+    const at = this.reserve(4);
+    this.buffer.writeUInt32LE(value, at);
   }
 
+  /** Make room and give its place. May replace `buffer`: take the place first, then name the buffer. */
   private reserve(size: number): number {
     const at = this.used;
     this.used += size;

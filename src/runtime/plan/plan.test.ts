@@ -40,3 +40,24 @@ test("a NUL in a text is refused", () => {
     "NUL byte",
   );
 });
+
+test("a plan that outgrows its first buffer keeps every field", () => {
+  const entries = Array.from({ length: 3000 }, (_, index) => `NAME_${index}=value`);
+  const program = Buffer.alloc(20_001, 7);
+  const bytes = encodePlan({
+    start: "now",
+    operations: [
+      { op: "environment", entries },
+      { op: "seccomp", program, flags: 0 },
+    ],
+  });
+  let at = 32 + 8 + 4;
+  expect(bytes.readUInt32LE(40)).toBe(entries.length);
+  for (const entry of entries) {
+    expect(bytes.readUInt32LE(at)).toBe(entry.length);
+    expect(bytes.toString("utf8", at + 4, at + 4 + entry.length)).toBe(entry);
+    at += 4 + entry.length + 1;
+  }
+  expect(bytes.readUInt32LE(at + 8)).toBe(program.length);
+  expect(bytes.subarray(at + 12, at + 12 + program.length).equals(program)).toBe(true);
+});
