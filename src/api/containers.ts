@@ -1,4 +1,4 @@
-import type { WaitCondition } from "../container/service.ts";
+import type { WaitCondition } from "../container/index.ts";
 import { invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing, stringify } from "./exchange.ts";

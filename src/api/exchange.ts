@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Engine } from "../daemon/engine.ts";
+import type { Engine } from "../daemon/index.ts";
 import { invalid } from "../errors/index.ts";
 import { type JsonObject, object } from "./parse/fields.ts";
 import type { Query } from "./parse/query.ts";

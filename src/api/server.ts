@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { chmodSync, chownSync, existsSync, readFileSync, unlinkSync } from "node:fs";
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import type { Engine } from "../daemon/engine.ts";
+import type { Engine } from "../daemon/index.ts";
 import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
 import { containerRoutes } from "./containers.ts";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import type { AttachedStreams } from "../container/service.ts";
+import type { AttachedStreams } from "../container/index.ts";
 import { messageOf } from "../errors/index.ts";
 import type { ProgressMessage } from "../wire/index.ts";
 import { type Exchange, stringify } from "./exchange.ts";

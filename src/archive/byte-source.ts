@@ -4,12 +4,10 @@ import { invalid } from "../errors/index.ts";
 /** A stream read by counts: exactly so many bytes, or as many as there are. */
 export class ByteSource {
   readonly #chunks: AsyncIterator<unknown>;
-  readonly #stream: Readable;
   #rest: Uint8Array = new Uint8Array(0);
   #ended = false;
 
   constructor(stream: Readable) {
-    this.#stream = stream;
     this.#chunks = stream[Symbol.asyncIterator]();
   }
 
@@ -57,9 +55,5 @@ export class ByteSource {
   /** Read on to the end, so that the other side of a connection is not cut off while it still sends. */
   async drain(): Promise<void> {
     while ((await this.some(Number.MAX_SAFE_INTEGER)) !== undefined);
-  }
-
-  close(): void {
-    this.#stream.destroy();
   }
 }

@@ -31,12 +31,12 @@ export class ArchiveMembers implements AsyncDisposable {
   /** Read the whole archive. Throws invalid for a corrupt or hostile one; what was taken so far is then removed. */
   static async read(archive: Readable, content: ContentStore, signal: AbortSignal): Promise<ArchiveMembers> {
     const members = new ArchiveMembers();
-    const plain = await decompressed(archive);
-    const source = new ByteSource(plain);
-    const stop = () => plain.destroy(cancelled("reading the archive was cancelled"));
+    // The first stream of the chain, not the last: one that waits for its source cannot be destroyed before that gives.
+    const stop = () => archive.destroy(cancelled("reading the archive was cancelled"));
     signal.addEventListener("abort", stop, { once: true });
     try {
       signal.throwIfAborted();
+      const source = new ByteSource(await decompressed(archive));
       for await (const entry of readTar(source)) await members.#take(entry, content);
       await source.drain();
       return members;
@@ -45,7 +45,7 @@ export class ArchiveMembers implements AsyncDisposable {
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
-      source.close();
+      archive.destroy();
     }
   }
 

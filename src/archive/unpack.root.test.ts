@@ -23,7 +23,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
-import { sourceTreeShimPath } from "../platform/shim-path.ts";
+import { sourceTreeShimPath } from "../platform/index.ts";
 import { formatTarHeader, TAR_BLOCK, type TarHeader } from "./tar-header.ts";
 import { unpackLayer } from "./unpack.ts";
 

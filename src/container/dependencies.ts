@@ -1,12 +1,12 @@
 import type { EventLog } from "../events/index.ts";
-import type { ImageService } from "../image/service.ts";
+import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
-import type { NetworkService } from "../network/service.ts";
+import type { NetworkService } from "../network/index.ts";
 import type { KeyedMutex } from "../platform/index.ts";
 import type { Task, TaskLauncher } from "../runtime/index.ts";
-import type { Snapshotter } from "../snapshot/snapshotter.ts";
+import type { Snapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
-import type { VolumeService } from "../volume/service.ts";
+import type { VolumeService } from "../volume/index.ts";
 import type { ExecTable } from "./exec-table.ts";
 import type { LaunchPlanner } from "./launch-planner.ts";
 import type { LiveContainers } from "./live.ts";

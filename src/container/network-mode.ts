@@ -1,5 +1,5 @@
 import { unsupported } from "../errors/index.ts";
-import type { EndpointRequest } from "../network/service.ts";
+import type { EndpointRequest } from "../network/index.ts";
 import type { HostConfig } from "../wire/index.ts";
 import type { ContainerRecord } from "./record.ts";
 

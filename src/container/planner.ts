@@ -2,7 +2,7 @@ import type { CgroupLayout } from "../runtime/cgroup/index.ts";
 import { compileExec, compileLaunch } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
-import type { Snapshotter } from "../snapshot/snapshotter.ts";
+import type { Snapshotter } from "../snapshot/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";

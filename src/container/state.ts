@@ -1,4 +1,4 @@
-import type { ExitStatus } from "../runtime/task.ts";
+import type { ExitStatus } from "../runtime/index.ts";
 import type { ContainerState, ContainerStatus } from "../wire/index.ts";
 
 /**

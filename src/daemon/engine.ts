@@ -1,6 +1,6 @@
-import type { ContainerService } from "../container/service.ts";
+import type { ContainerService } from "../container/index.ts";
 import type { EventLog } from "../events/index.ts";
-import type { ImageService } from "../image/service.ts";
+import type { ImageService } from "../image/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
 
 /** What the faces (API, CRI, embedded library) call. Built by the daemon's composition. */

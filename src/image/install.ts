@@ -134,6 +134,8 @@ async function unpackMissing(
   const started = missing.map((layer, at) =>
     limit(() => unpackInto(context, layer.member, at === 0 ? layer.parent : "unknown", either)),
   );
+  // A layer may fail before its turn comes to be awaited; that is no unhandled rejection.
+  const settling = Promise.allSettled(started);
   try {
     for (const [at, layer] of missing.entries()) {
       let open = await started[at];
@@ -152,8 +154,7 @@ async function unpackMissing(
     }
   } finally {
     stop.abort();
-    const settled = await Promise.allSettled(started);
-    for (const result of settled)
+    for (const result of await settling)
       if (result.status === "fulfilled") await snapshotter.discard(result.value.draft);
   }
 }

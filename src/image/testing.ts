@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { type TarMember, writeTar } from "../archive/index.ts";
 import { digestOf, openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
-import { sourceTreeShimPath } from "../platform/shim-path.ts";
+import { sourceTreeShimPath } from "../platform/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import type { ImageConfig, ProgressMessage } from "../wire/index.ts";

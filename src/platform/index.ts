@@ -1,6 +1,8 @@
 export { wallClockNs } from "./clock.ts";
+export { installShim, openEmbeddedArchive } from "./embedded.ts";
 export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";
 export { lockDatabaseFile } from "./lock.ts";
 export { type KeyedMutex, keyedMutex } from "./mutex.ts";
 export { randomHex } from "./random.ts";
+export { sourceTreeShimPath } from "./shim-path.ts";
 export { type FileWatch, watchFile } from "./watch.ts";

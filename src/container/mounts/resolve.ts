@@ -1,6 +1,6 @@
 import { mkdir, stat } from "node:fs/promises";
 import { errnoOf, invalid } from "../../errors/index.ts";
-import type { VolumeService } from "../../volume/service.ts";
+import type { VolumeService } from "../../volume/index.ts";
 import type { ResolvedMount } from "../record.ts";
 import type { MountRequest } from "./parse.ts";
 

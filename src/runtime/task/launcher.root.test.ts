@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer, text } from "node:stream/consumers";
-import { sourceTreeShimPath } from "../../platform/shim-path.ts";
+import { sourceTreeShimPath } from "../../platform/index.ts";
 import type { LaunchPlan, Operation } from "../plan/index.ts";
 import { createTaskLauncher, LaunchError } from "./index.ts";
 

@@ -1,17 +1,14 @@
 import { parseArgs } from "node:util";
-import { invalid } from "../errors/index.ts";
+import type { EngineOptions } from "../../daemon/index.ts";
+import { invalid } from "../../errors/index.ts";
 
-/** Where a daemon lives. Every path, bridge name, packet table and cgroup parent derives from these. */
-export interface DaemonOptions {
+/** Where a daemon lives and listens. */
+export interface DaemonOptions extends EngineOptions {
   /** Such as "unix:///run/gantry.sock"; at least one. */
   readonly hosts: readonly string[];
-  /** Images, containers, volumes, database. */
-  readonly dataRoot: string;
-  /** State that does not outlive the machine's run: task folders, sockets. */
-  readonly execRoot: string;
-  /** Names the bridge (NAME0), the packet table and the cgroup parent. */
-  readonly name: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** Instead of running: remove what an engine leaves in the kernel (bridge, packet rules, control groups). */
+  readonly teardown: boolean;
 }
 
 export const DEFAULT_HOST = "unix:///run/gantry.sock";
@@ -30,6 +27,7 @@ Options:
   -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
   -l, --log-level string   "debug", "info", "warn" or "error" (default "info")
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
+      --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
 `;
 
 /** Options of `gantry daemon`, or undefined when help was asked for. Throws invalid for anything else. */
@@ -52,6 +50,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     execRoot: absolute("exec-root", values["exec-root"] ?? "/run/gantry"),
     name,
     logLevel,
+    teardown: values.teardown === true,
   };
 }
 
@@ -66,6 +65,7 @@ function parse(argv: readonly string[]) {
         name: { type: "string" },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
+        teardown: { type: "boolean" },
         help: { type: "boolean" },
       },
     }).values;

@@ -1,16 +1,19 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createApiServer } from "../api/index.ts";
 import * as container from "../container/index.ts";
 import { openContentStore } from "../content/index.ts";
-import { messageOf } from "../errors/index.ts";
 import { createEventLog } from "../events/index.ts";
 import { createNftablesFirewall } from "../firewall/index.ts";
 import { BUILTIN_NAMES, createImageService, imageMigrations } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
 import * as network from "../network/index.ts";
-import { installShim, openEmbeddedArchive } from "../platform/embedded.ts";
-import { lockDatabaseFile, randomHex, writeFileAtomic } from "../platform/index.ts";
+import {
+  installShim,
+  lockDatabaseFile,
+  openEmbeddedArchive,
+  randomHex,
+  writeFileAtomic,
+} from "../platform/index.ts";
 import {
   cgroupVersion,
   prepareCgroupParent,
@@ -23,22 +26,32 @@ import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.
 import { openStore } from "../store/index.ts";
 import * as volume from "../volume/index.ts";
 import type { Engine } from "./engine.ts";
-import type { DaemonOptions } from "./options.ts";
-import { API_VERSION, describeInfo, describeVersion, ENGINE_VERSION, MIN_API_VERSION } from "./system.ts";
+import { describeInfo, describeVersion } from "./system.ts";
 
-export interface Daemon extends AsyncDisposable {
+/** Where an engine lives. Every path, bridge name, packet table and cgroup parent derives from these. */
+export interface EngineOptions {
+  /** Images, containers, volumes, database. */
+  readonly dataRoot: string;
+  /** State that does not outlive the machine's run: task folders, sockets. */
+  readonly execRoot: string;
+  /** Names the bridge (NAME0), the packet table and the cgroup parent. */
+  readonly name: string;
+}
+
+export interface OwnedEngine extends AsyncDisposable {
   readonly engine: Engine;
-  /** Stop listening and let go of everything; containers go on. */
-  close(): Promise<void>;
+  /** Start the containers whose restart policy asks for it. Run once, when requests are answered already. */
+  startByPolicy(): Promise<void>;
   /** Remove bridge, packet rules and control groups. Throws conflict while containers run. */
   teardown(): Promise<void>;
 }
 
 /**
- * Build the engine from its options, bring rows and kernel together, and listen. What was opened is closed in reverse
- * order, also when a later step fails. Throws conflict when another daemon has the same data root.
+ * Build the engine from its options and bring rows and kernel together. Disposing lets go of everything, containers go
+ * on. What was opened is closed in reverse order, also when a later step fails. Throws conflict when another daemon has
+ * the same data root.
  */
-export async function startDaemon(options: DaemonOptions, log: Log): Promise<Daemon> {
+export async function openEngine(options: EngineOptions, log: Log): Promise<OwnedEngine> {
   await using stack = new AsyncDisposableStack();
   const { dataRoot, execRoot, name } = options;
   mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
@@ -114,22 +127,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Dae
         warnings: [],
       }),
   };
-  const api = stack.use(
-    createApiServer(engine, {
-      log,
-      engineVersion: ENGINE_VERSION,
-      apiVersion: API_VERSION,
-      minApiVersion: MIN_API_VERSION,
-    }),
-  );
-  for (const host of options.hosts) await api.listen(host);
-  containers
-    .startByPolicy()
-    .catch((error) => log.error(`restart policies could not be applied: ${messageOf(error)}`));
   const owned = stack.move();
   return {
     engine,
-    close: () => owned.disposeAsync(),
+    startByPolicy: () => containers.startByPolicy(),
     async teardown() {
       await networks.teardown();
       removeCgroupParent(layout, cgroupParent);

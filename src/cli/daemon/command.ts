@@ -1,7 +1,8 @@
 import { writeSync } from "node:fs";
-import { EngineError, messageOf } from "../errors/index.ts";
-import { createLog } from "../log/index.ts";
-import { startDaemon } from "./daemon.ts";
+import { createApiServer } from "../../api/index.ts";
+import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION, openEngine } from "../../daemon/index.ts";
+import { EngineError, messageOf } from "../../errors/index.ts";
+import { createLog } from "../../log/index.ts";
 import { DAEMON_HELP, parseDaemonOptions } from "./options.ts";
 
 /** A parent that waits for readiness passes the number of a pipe's descriptor in this variable. */
@@ -17,11 +18,24 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
     }
     const stop = signalled("SIGTERM", "SIGINT");
     const log = await createLog({ level: options.logLevel });
-    await using daemon = await startDaemon(options, log);
+    await using engine = await openEngine(options, log);
+    if (options.teardown) {
+      await engine.teardown();
+      return 0;
+    }
+    await using api = createApiServer(engine.engine, {
+      log,
+      engineVersion: ENGINE_VERSION,
+      apiVersion: API_VERSION,
+      minApiVersion: MIN_API_VERSION,
+    });
+    for (const host of options.hosts) await api.listen(host);
     log.info(`listening on ${options.hosts.join(", ")}`);
     announceReady();
+    engine
+      .startByPolicy()
+      .catch((error) => log.error(`restart policies could not be applied: ${messageOf(error)}`));
     log.info(`${await stop}: the daemon stops, containers go on`);
-    await daemon.close();
     return 0;
   } catch (error) {
     writeSync(2, `gantry daemon: ${messageOf(error)}\n`);

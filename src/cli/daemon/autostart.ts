@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, openSync } from "node:fs";
-import { unavailable } from "../errors/index.ts";
+import { unavailable } from "../../errors/index.ts";
 
 /**
  * Start a daemon in the background with its default places and wait until it listens. For a client that found nobody

@@ -1,0 +1,94 @@
+import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runCommand } from "./command.ts";
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface Stage {
+  readonly name: string;
+  readonly needsRoot: boolean;
+  run(): Promise<Counts>;
+}
+
+const BUN = process.execPath;
+const MINUTE = 60_000;
+/** Files with this ending need root and the real kernel; all others run as anybody. */
+const ROOT_TESTS = ".root.test.ts";
+
+/** The stages of the test, quickest answers first. `folder` is theirs to fill. */
+export function allStages(folder: string): Stage[] {
+  const tests = globSync(["src/**/*.test.ts", "test/**/*.test.ts"]).sort();
+  const unit = tests.filter((file) => !file.endsWith(ROOT_TESTS));
+  const root = tests.filter((file) => file.endsWith(ROOT_TESTS));
+  return [
+    check("format and lint", ["node_modules/.bin/biome", "check", "--error-on-warnings", "."]),
+    check("types", ["node", "node_modules/typescript7/bin/tsc"]),
+    check("layers", [
+      BUN,
+      "--bun",
+      "node_modules/.bin/depcruise",
+      "src",
+      "--config",
+      ".dependency-cruiser.cjs",
+    ]),
+    bunTests("unit tests", false, unit, folder),
+    bunTests("tests against the kernel", true, root, folder),
+  ];
+}
+
+/** A tool that answers with its exit code alone counts as one test. */
+function check(name: string, command: readonly string[]): Stage {
+  return {
+    name,
+    needsRoot: false,
+    async run() {
+      const { exitCode } = await runCommand(command, { limitMs: 3 * MINUTE });
+      return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+    },
+  };
+}
+
+function bunTests(name: string, needsRoot: boolean, files: readonly string[], folder: string): Stage {
+  return {
+    name,
+    needsRoot,
+    async run() {
+      const report = join(folder, `${name.replaceAll(" ", "-")}.xml`);
+      const temporary = join(folder, "tmp");
+      mkdirSync(temporary, { recursive: true });
+      const { exitCode } = await runCommand(
+        [
+          BUN,
+          "test",
+          "--timeout",
+          "30000",
+          "--reporter=junit",
+          `--reporter-outfile=${report}`,
+          ...files.map((file) => `./${file}`),
+        ],
+        { limitMs: 9 * MINUTE, env: { TMPDIR: temporary }, quietLines: /^(\(pass\)|\s*$)/ },
+      );
+      const counts = countsOf(report);
+      // A crash of the runner itself leaves no report, or one without the failure.
+      if (exitCode !== 0 && counts.failed === 0) return { ...counts, failed: 1 };
+      return counts;
+    },
+  };
+}
+
+/** The sums in the first element of a JUnit report. */
+function countsOf(report: string): Counts {
+  let head: string;
+  try {
+    head = /<testsuites [^>]*>/.exec(readFileSync(report, "utf8"))?.[0] ?? "";
+  } catch {
+    head = "";
+  }
+  const sum = (attribute: string) => Number(new RegExp(`\\b${attribute}="(\\d+)"`).exec(head)?.[1] ?? 0);
+  const [tests, failed, skipped] = [sum("tests"), sum("failures"), sum("skipped")];
+  return { passed: tests - failed - skipped, failed, skipped };
+}

@@ -1,0 +1,202 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Finished, type ProgramOptions, runProgram } from "./program.ts";
+import { askPort } from "./sockets.ts";
+
+const SOURCES = join(import.meta.dirname, "../..");
+let count = 0;
+
+/** Gantry from the sources, or the compiled file that GANTRY_UNDER_TEST names. */
+export const GANTRY: readonly string[] =
+  process.env.GANTRY_UNDER_TEST === undefined
+    ? [process.execPath, join(SOURCES, "src/cli/main.ts")]
+    : [process.env.GANTRY_UNDER_TEST];
+
+/** A daemon of its own: own folders, bridge, packet table, control groups. */
+export class TestDaemon implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "gantry-engine-"));
+  /** Such as "unix:///tmp/…/g.sock". */
+  readonly host = `unix://${this.folder}/g.sock`;
+  readonly #name = `gt${process.pid.toString(36)}${(count++).toString(36)}`;
+  #process: ChildProcess | undefined;
+
+  /** Options of `gantry daemon` that make up this daemon's place. */
+  get #place(): string[] {
+    return [
+      "--data-root",
+      join(this.folder, "data"),
+      "--exec-root",
+      join(this.folder, "exec"),
+      "--name",
+      this.#name,
+    ];
+  }
+
+  get logFile(): string {
+    return join(this.folder, "daemon.log");
+  }
+
+  /** The daemon's process id. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const [program = "", ...args] = GANTRY;
+    const log = openSync(this.logFile, "a");
+    const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place], {
+      stdio: ["ignore", log, log, "pipe"],
+      env: { ...process.env, GANTRY_READY_FD: "3" },
+    });
+    closeSync(log);
+    this.#process = child;
+    const ready = child.stdio[3];
+    if (ready === null || ready === undefined) throw new Error("the daemon has no pipe for its readiness");
+    const [first] = await Promise.race([once(ready, "data"), once(child, "exit").then(() => [undefined])]);
+    ready.destroy();
+    if (first === undefined) throw new Error(`the daemon ended: ${readFileSync(this.logFile, "utf8")}`);
+  }
+
+  /** The docker CLI, against this daemon. The first argument may be its options. */
+  docker(...args: (string | ProgramOptions)[]): Promise<Finished> {
+    const [first, ...rest] = args;
+    const options = typeof first === "object" ? first : {};
+    const words = (typeof first === "object" ? rest : args).filter((word) => typeof word === "string");
+    return runProgram("docker", words, { ...options, env: { ...options.env, DOCKER_HOST: this.host } });
+  }
+
+  /** Gantry's own CLI, against this daemon. */
+  gantry(...args: (string | ProgramOptions)[]): Promise<Finished> {
+    const [first, ...rest] = args;
+    const options = typeof first === "object" ? first : {};
+    const words = (typeof first === "object" ? rest : args).filter((word) => typeof word === "string");
+    const [program = "", ...own] = GANTRY;
+    return runProgram(program, [...own, ...words], {
+      ...options,
+      env: { ...options.env, GANTRY_HOST: this.host },
+    });
+  }
+
+  /** A client on a terminal of that size; both of its outputs arrive as one, with the terminal's line ends. */
+  inTerminal(
+    {
+      rows,
+      columns,
+      input,
+      client = ["docker"],
+    }: {
+      rows: number;
+      columns: number;
+      input?: string;
+      client?: readonly string[];
+    },
+    ...args: string[]
+  ): Promise<Finished> {
+    const quoted = [...client, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+    const command = `stty rows ${rows} cols ${columns}; exec ${quoted}`;
+    return runProgram("script", ["-qefc", command, "/dev/null"], {
+      ...(input === undefined ? {} : { input }),
+      env: { DOCKER_HOST: this.host, GANTRY_HOST: this.host, SHELL: "/bin/sh", TERM: "xterm" },
+    });
+  }
+
+  async kill9(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  /** After kill9 or stop. */
+  restart(): Promise<void> {
+    return this.start();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    await ended;
+  }
+
+  gantryDaemonOnSameRoot(): Promise<Finished> {
+    const [program = "", ...args] = GANTRY;
+    return runProgram(program, [...args, "daemon", "-H", `${this.host}2`, ...this.#place]);
+  }
+
+  /** One request to the Engine API, body and all. */
+  async api(method: string, path: string, body?: unknown): Promise<{ status: number; body: string }> {
+    const outgoing = request({
+      socketPath: this.host.slice("unix://".length),
+      method,
+      path,
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+    });
+    outgoing.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
+    const [response] = await once(outgoing, "response");
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk);
+    return { status: response.statusCode, body: Buffer.concat(chunks).toString("utf8") };
+  }
+
+  /** Until so many events of one kind have come for a container, counted from its creation. */
+  async untilEvent({ container, event }: { container: string; event: string }, times: number): Promise<void> {
+    const filters = ["--filter", `container=${container}`, "--filter", `event=${event}`];
+    await this.#untilOutput(
+      ["events", "--since", "1h", ...filters],
+      (text) => text.split("\n").length > times,
+    );
+  }
+
+  async untilLog(container: string, text: string): Promise<void> {
+    await this.#untilOutput(["logs", "-f", container], (all) => all.includes(text));
+  }
+
+  async #untilOutput(args: readonly string[], enough: (text: string) => boolean): Promise<void> {
+    const child = spawn("docker", args, {
+      env: { ...process.env, DOCKER_HOST: this.host },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let text = "";
+    for await (const chunk of child.stdout) {
+      text += String(chunk);
+      if (enough(text)) break;
+    }
+    child.kill("SIGKILL");
+    if (!enough(text)) throw new Error(`docker ${args.join(" ")} ended with: ${text}`);
+  }
+
+  async untilNoContainer(name: string): Promise<void> {
+    await this.api("POST", `/containers/${name}/wait?condition=removed`);
+  }
+
+  /** Until a process that is not our child has ended: the kernel tells that to nobody without a pidfd, so this looks. */
+  async untilProcessEnds(pid: number): Promise<void> {
+    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  askPort = askPort;
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process?.exitCode !== null || this.#process.signalCode !== null) await this.start();
+    const ids = (await this.docker("ps", "-aq")).stdout.split("\n").filter((id) => id !== "");
+    if (ids.length > 0) await this.docker("rm", "-f", "-v", ...ids);
+    await this.stop();
+    const [program = "", ...args] = GANTRY;
+    const torn = await runProgram(program, [...args, "daemon", "--teardown", ...this.#place]);
+    if (torn.exitCode !== 0) throw new Error(`teardown failed: ${torn.stderr}`);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export async function startDaemon(): Promise<TestDaemon> {
+  const daemon = new TestDaemon();
+  await daemon.start();
+  return daemon;
+}
