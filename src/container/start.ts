@@ -9,6 +9,7 @@ import type { ContainerFiles, JoinedNamespaces, LaunchRequest } from "./launch-p
 import { endpointRequest, networkModeOf } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
+import { removeStopped } from "./removal.ts";
 import { restartDelayMs } from "./restart-policy.ts";
 import { failed, isRunning, running } from "./state.ts";
 
@@ -32,9 +33,10 @@ export async function startContainer(context: ContainerContext, id: string): Pro
     notify(context, record, "start");
   } catch (error) {
     const exitCode = error instanceof LaunchError ? error.exitCode : START_FAILED;
-    context.table.setState(id, failed(record.state, { exitCode, message: messageOf(error) }));
+    const stopped = context.table.setState(id, failed(record.state, { exitCode, message: messageOf(error) }));
     for (const attachment of live.attachments) attachment.abandon();
     live.attachments.clear();
+    if (record.definition.hostConfig.AutoRemove) await removeStopped(context, stopped, { volumes: true });
     throw error;
   }
 }

@@ -55,14 +55,16 @@ export interface VethPair {
 }
 
 /**
- * Both ends of a veth, up, the host's end on its bridge and the other in the namespace of a process, in one message.
+ * Both ends of a veth in one message: the host's end up and on its bridge, the other down and in the namespace of a
+ * process.
  * `pidOffset` is where the pid of that process has to be written.
  */
 export function createVeth(pair: VethPair): { message: Buffer; pidOffset: number } {
   const marker = 0x7ffffffe;
   const peer = nested(
     VETH_INFO_PEER,
-    linkHead(pair.peerIndex, true),
+    // Not up: the kernel opens the peer before it pairs the two, and an end alone cannot be opened (veth.c: ENOTCONN).
+    linkHead(pair.peerIndex, false),
     attribute(IFLA_IFNAME, text(pair.peerName)),
     attribute(IFLA_ADDRESS, macBytes(pair.peerMac)),
     attribute(IFLA_MTU, u32(pair.mtu)),

@@ -302,6 +302,7 @@ function bridgeOperations(place: {
   const inside = [
     linkUp(LOOPBACK_INDEX),
     addAddress(PEER_INDEX, place.address, place.subnet.prefix),
+    linkUp(PEER_INDEX),
     addDefaultRoute(place.gateway, PEER_INDEX),
   ];
   const noSix: Operation[] = existsSync("/proc/sys/net/ipv6")

@@ -25,7 +25,7 @@ describe("run with the real docker CLI", () => {
 
   test.each([
     [["sh", "-c", "exit 7"], 7],
-    [["sh", "-c", "kill -9 $$"], 137],
+    [["sh", "-c", "sleep 1000 & kill -9 $!; wait $!"], 137],
     [["no-such-program"], 127],
     [["/etc"], 126],
     [["/etc/passwd"], 126],

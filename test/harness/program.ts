@@ -18,7 +18,7 @@ export interface ProgramOptions {
 export async function runProgram(
   program: string,
   args: readonly string[],
-  { input, env, limitMs = 30_000 }: ProgramOptions = {},
+  { input, env, limitMs = 15_000 }: ProgramOptions = {},
 ): Promise<Finished> {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "pipe" });
   const stdout: Buffer[] = [];
