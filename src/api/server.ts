@@ -11,7 +11,6 @@ import { imageRoutes } from "./images.ts";
 import { Query } from "./parse/query.ts";
 import { createRouter } from "./router.ts";
 import { systemRoutes } from "./system.ts";
-import { takeBody } from "./upgrade.ts";
 
 export interface ApiServerOptions {
   readonly log: Log;
@@ -57,7 +56,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
   async function handle(
     request: IncomingMessage,
     response: ServerResponse,
-    upgraded?: { socket: Socket; body: Buffer },
+    upgraded?: Socket,
   ): Promise<void> {
     for (const [name, value] of headers) response.setHeader(name, value);
     const target = request.url ?? "/";
@@ -150,16 +149,14 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
     });
-    server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       socket.on("error", () => socket.destroy());
-      takeBody(request, socket, head)
-        .then((body) => handle(request, answerOn(socket, request), { socket, body }))
-        .catch((error) => {
-          options.log.error(messageOf(error));
-          socket.destroy();
-        });
+      handle(request, answerOn(socket, request), socket).catch((error) => {
+        options.log.error(messageOf(error));
+        socket.destroy();
+      });
     });
     servers.push(server);
     return server;

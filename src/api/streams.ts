@@ -16,7 +16,7 @@ const contentType = (tty: boolean, version: number): string =>
 /** Hand the connection over to a container's stdio. */
 export async function hijack(exchange: Exchange, streams: AttachedStreams): Promise<void> {
   const type = contentType(streams.tty, exchange.version);
-  const socket = exchange.upgraded?.socket ?? exchange.request.socket;
+  const socket = exchange.upgraded ?? exchange.request.socket;
   if (exchange.upgraded === undefined) {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n\r\n`);
   } else {

@@ -20,8 +20,8 @@ async function askUdp(port: number, address: string): Promise<string> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   socket.on("error", () => undefined);
   const ask = () => socket.send("hello\n", port, address);
-  const again = setInterval(ask, 50);
   ask();
+  const again = setInterval(ask, 50);
   try {
     const [message] = await once(socket, "message", { signal: AbortSignal.timeout(10_000) });
     return String(message);

@@ -69,7 +69,7 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
       ...Object.entries(linux.sysctl).map(([key, value]): Operation => ({ op: "sysctl", key, value })),
       ...linux.readonlyPaths.map((path): Operation => ({ op: "readonly-path", path })),
       ...linux.maskedPaths.map((path): Operation => ({ op: "mask", path })),
-      ...processOperations(process, input, true),
+      ...processOperations(process, true),
       ...(spec.root.readonly ? [{ op: "root-readonly" as const }] : []),
       ...rightsOperations(process, input),
     ],
@@ -98,7 +98,7 @@ export function compileExec(input: CompileExecInput): LaunchPlan {
         }),
       ),
       ...cgroupJoins(input.layout, spec.linux.cgroupsPath),
-      ...processOperations(process, input, false),
+      ...processOperations(process, false),
       ...rightsOperations(process, input),
     ],
   };
@@ -172,11 +172,7 @@ const RLIMIT_NAMES = [
   "RTTIME",
 ];
 
-function processOperations(
-  process: Process,
-  { seccomp }: Pick<CompileInput, "seccomp">,
-  createCwd: boolean,
-): Operation[] {
+function processOperations(process: Process, createCwd: boolean): Operation[] {
   return [
     ...process.rlimits.map(
       ({ type, soft, hard }): Operation => ({
@@ -190,10 +186,6 @@ function processOperations(
       ? []
       : [{ op: "oom-score-adj" as const, value: process.oomScoreAdj }]),
     { op: "working-directory", path: process.cwd, create: createCwd },
-    // Without no_new_privs only a privileged process may filter itself, so it does before it gives its rights away.
-    ...(seccomp !== undefined && !process.noNewPrivileges
-      ? [{ op: "seccomp" as const, program: seccomp, flags: 0 }]
-      : []),
   ];
 }
 
@@ -206,6 +198,11 @@ function rightsOperations(
 ): Operation[] {
   const { bounding, effective, permitted, inheritable, ambient } = process.capabilities;
   return [
+    // Without no_new_privs only a privileged process may filter itself, so it does before it gives its rights away.
+    // Everything that mounts comes before: the default profile refuses that.
+    ...(seccomp !== undefined && !process.noNewPrivileges
+      ? [{ op: "seccomp" as const, program: seccomp, flags: 0 }]
+      : []),
     { op: "user", user, ...(process.user.umask === undefined ? {} : { umask: process.user.umask }) },
     {
       op: "capabilities",
