@@ -30,10 +30,7 @@ export async function handleEnd(
     const policy = record.definition.hostConfig.RestartPolicy;
     restart = shouldRestart(policy, status.exitCode, live.stoppedByUser, record.restartCount);
     const ended = restart ? restarting(status) : exited(status, live.stoppedByUser);
-    const after = context.store.transaction(() => {
-      if (restart) context.table.setRestartCount(id, record.restartCount + 1);
-      return context.table.setState(id, ended);
-    });
+    const after = context.table.setState(id, ended, record.restartCount + (restart ? 1 : 0));
     if (status.oomKilled) notify(context, after, "oom");
     const seconds = (status.exitedAtNs - status.startedAtNs) / 1_000_000_000n;
     notify(context, after, "die", { exitCode: String(status.exitCode), execDuration: String(seconds) });

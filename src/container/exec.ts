@@ -1,4 +1,4 @@
-import { PassThrough, type Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { conflict, EngineError, invalid, messageOf, notFound } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
@@ -29,8 +29,35 @@ export async function createExec(
   return { id };
 }
 
-/** Run a created exec. Attached: resolves with its streams; the output ends only after its exit code was written down. */
+/**
+ * Run a created exec. Attached: resolves with its streams; the output ends only after its exit code was written down.
+ * A program that cannot be executed is then told in that output, as Docker does it: its clients have left HTTP by then.
+ */
 export async function startExec(
+  context: ContainerContext,
+  execId: string,
+  options: { detach: boolean; tty: boolean; consoleSize?: [rows: number, columns: number] },
+): Promise<AttachedStreams | undefined> {
+  try {
+    return await launchAttached(context, execId, options);
+  } catch (error) {
+    if (options.detach || !(error instanceof LaunchError)) throw error;
+    const { Tty: tty } = findExec(context, execId).config;
+    const words = Buffer.from(`${error.execMessage}\r\n`);
+    const output = Readable.from(tty ? [words] : [stdoutFrame(words)], { objectMode: false });
+    return { tty, output, close: async () => {} };
+  }
+}
+
+/** The header of a frame of stdout (Engine API, ContainerAttach, stream format). */
+function stdoutFrame(bytes: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = 1;
+  header.writeUInt32BE(bytes.length, 4);
+  return Buffer.concat([header, bytes]);
+}
+
+async function launchAttached(
   context: ContainerContext,
   execId: string,
   options: { detach: boolean; tty: boolean; consoleSize?: [rows: number, columns: number] },

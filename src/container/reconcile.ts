@@ -55,7 +55,7 @@ export async function startByPolicy(context: ContainerContext): Promise<void> {
     const policy = definition.hostConfig.RestartPolicy;
     if (definition.hostConfig.AutoRemove) await removeStopped(context, record, { volumes: true });
     else if (shouldStartWithDaemon(policy, exitCodeOf(state), state.stoppedByUser)) {
-      await startContainer(context, record.id).catch((error) => {
+      await startContainer(context, record.id, { byPolicy: true }).catch((error) => {
         context.log.warn(
           `container ${record.name} could not be started with the daemon: ${messageOf(error)}`,
         );

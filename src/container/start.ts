@@ -16,8 +16,15 @@ import { failed, isRunning, running } from "./state.ts";
 /** Exit code of a container whose start failed for a reason of the engine's own. */
 const START_FAILED = 128;
 
-/** Start a container that does not run. Throws not-modified when it does; on failure everything done is taken back. */
-export async function startContainer(context: ContainerContext, id: string): Promise<void> {
+/**
+ * Start a container that does not run. Throws not-modified when it does; on failure everything done is taken back.
+ * A start that is not by policy begins the count of restarts anew.
+ */
+export async function startContainer(
+  context: ContainerContext,
+  id: string,
+  { byPolicy = false } = {},
+): Promise<void> {
   using _lock = await context.locks.acquire(id);
   const record = context.table.get(id);
   if (record === undefined) throw notFound(`No such container: ${id}`);
@@ -27,7 +34,7 @@ export async function startContainer(context: ContainerContext, id: string): Pro
   const live = context.live.of(id);
   clearTimeout(live.restartTimer);
   try {
-    const task = await launch(context, record);
+    const task = await launch(context, record, byPolicy ? record.restartCount : 0);
     live.stoppedByUser = false;
     superviseTask(context, id, task);
     notify(context, record, "start");
@@ -58,14 +65,18 @@ function scheduleRestart(context: ContainerContext, id: string, status: ExitStat
   const ranMs = Number((status.exitedAtNs - status.startedAtNs) / 1_000_000n);
   live.quickRestarts = ranMs >= QUICK_MS ? 0 : live.quickRestarts + 1;
   live.restartTimer = setTimeout(() => {
-    startContainer(context, id).catch((error) => {
+    startContainer(context, id, { byPolicy: true }).catch((error) => {
       context.log.warn(`container ${id} could not be restarted: ${messageOf(error)}`);
     });
   }, restartDelayMs(live.quickRestarts));
 }
 
 /** The steps of a start. What each step took is released in reverse when a later one fails. */
-async function launch(context: ContainerContext, record: ContainerRecord): Promise<Task> {
+async function launch(
+  context: ContainerContext,
+  record: ContainerRecord,
+  restartCount: number,
+): Promise<Task> {
   await using undo = new AsyncDisposableStack();
   const request = await connect(context, record, undo);
   const { plan, warnings } = await context.planner.plan(request);
@@ -79,7 +90,7 @@ async function launch(context: ContainerContext, record: ContainerRecord): Promi
   live.attachments.clear();
 
   await task.start();
-  context.table.setState(record.id, running(task.pid, wallClockNs()));
+  context.table.setState(record.id, running(task.pid, wallClockNs()), restartCount);
   undo.move();
   return task;
 }

@@ -23,9 +23,9 @@ export const containerMigrations: readonly Migration[] = [
  */
 export interface ContainerTable {
   insert(record: ContainerRecord): void;
-  setState(id: string, state: ContainerLifeState): ContainerRecord;
+  /** The count of restarts by policy stays as it is unless given. */
+  setState(id: string, state: ContainerLifeState, restartCount?: number): ContainerRecord;
   setName(id: string, name: string): ContainerRecord;
-  setRestartCount(id: string, count: number): ContainerRecord;
   delete(id: string): void;
   /** By full id. */
   get(id: string): ContainerRecord | undefined;
@@ -43,9 +43,8 @@ export function createContainerTable(store: Store): ContainerTable {
   const insertRow = database.prepare(
     "INSERT INTO container (id, name, created_at_ns, definition, state) VALUES (?, ?, ?, ?, ?)",
   );
-  const updateState = database.prepare("UPDATE container SET state = ? WHERE id = ?");
+  const updateState = database.prepare("UPDATE container SET state = ?, restart_count = ? WHERE id = ?");
   const updateName = database.prepare("UPDATE container SET name = ? WHERE id = ?");
-  const updateRestartCount = database.prepare("UPDATE container SET restart_count = ? WHERE id = ?");
   const deleteRow = database.prepare("DELETE FROM container WHERE id = ?");
 
   for (const row of database.prepare("SELECT * FROM container ORDER BY created_at_ns").all()) {
@@ -85,20 +84,15 @@ export function createContainerTable(store: Store): ContainerTable {
       );
       remember(record);
     },
-    setState(id, state) {
-      const record = { ...current(id), state };
-      updateState.run(serialiseState(state), id);
+    setState(id, state, restartCount = current(id).restartCount) {
+      const record = { ...current(id), state, restartCount };
+      updateState.run(serialiseState(state), restartCount, id);
       return remember(record);
     },
     setName(id, name) {
       requireFreeName(name);
       const record = { ...current(id), name };
       updateName.run(name, id);
-      return remember(record);
-    },
-    setRestartCount(id, restartCount) {
-      const record = { ...current(id), restartCount };
-      updateRestartCount.run(restartCount, id);
       return remember(record);
     },
     delete(id) {

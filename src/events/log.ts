@@ -1,3 +1,4 @@
+import { wallClockNs } from "../platform/index.ts";
 import type { EventMessage, Filters } from "../wire/index.ts";
 
 export interface EventQuery {
@@ -127,8 +128,4 @@ function matchesOne(event: EventMessage, key: string, value: string): boolean {
     default:
       return false;
   }
-}
-
-function wallClockNs(): bigint {
-  return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }

@@ -101,7 +101,15 @@ test("exec stays inside the namespaces and the cgroup of its container", async (
 });
 
 test("logs: both streams, tail, since, timestamps, follow to the end", async () => {
-  await docker("run", "--name", "log", "busybox", "sh", "-c", "echo one; echo two >&2; echo three");
+  await docker(
+    "run",
+    "--name",
+    "log",
+    "busybox",
+    "sh",
+    "-c",
+    "echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three",
+  );
   const all = await daemon.docker("logs", "log");
   expect([all.stdout, all.stderr]).toEqual(["one\nthree\n", "two\n"]);
   expect((await daemon.docker("logs", "--tail", "1", "log")).stdout).toBe("three\n");

@@ -42,7 +42,10 @@ test("none has lo only, host sees the host's links, container: shares", async ()
 });
 
 test.each(["tcp", "udp"])("a published %s port is reached through loopback", async (protocol) => {
-  const serve = protocol === "tcp" ? "nc -l -p 70 -e echo served" : "nc -u -l -p 70 -e echo served";
+  const serve =
+    protocol === "tcp"
+      ? "nc -l -p 70 -e sh -c 'read x; echo served'"
+      : "nc -u -l -p 70 -e sh -c 'read x; echo served'";
   await docker(
     "run",
     "-d",

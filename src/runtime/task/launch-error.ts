@@ -6,13 +6,18 @@ import type { PlanFailure } from "../task.ts";
 export class LaunchError extends EngineError {
   readonly exitCode: number;
   readonly failure: PlanFailure | undefined;
+  /** What Docker says of the same failure of an exec. */
+  readonly execMessage: string;
 
-  constructor(kind: ErrorKind, message: string, exitCode: number, failure?: PlanFailure) {
+  constructor(kind: ErrorKind, sentence: string, exitCode: number, failure?: PlanFailure) {
+    // A user that the image lacks is found out by Docker before its runtime is called.
+    const isRuntimes = failure !== undefined && failure.op !== "user";
     super(
       kind,
-      message,
+      isRuntimes ? `${CREATE_FAILED}${sentence}` : sentence,
       failure === undefined ? {} : { fields: { operation: failure.op, errno: failure.errno } },
     );
+    this.execMessage = isRuntimes ? `${EXEC_FAILED}${sentence}` : sentence;
     this.exitCode = exitCode;
     this.failure = failure;
   }
@@ -23,8 +28,9 @@ const NOT_EXECUTABLE = 126;
 const FAILED = 128;
 
 /** Docker's words up to the cause; its clients look for what comes after. */
-const PREFIX =
+const CREATE_FAILED =
   "failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start container process: ";
+const EXEC_FAILED = "OCI runtime exec failed: exec failed: unable to start container process: ";
 
 /** The sentence and exit code for an operation that the kernel refused. */
 export function launchErrorOf(failure: PlanFailure): LaunchError {
@@ -44,7 +50,7 @@ export function launchErrorOf(failure: PlanFailure): LaunchError {
   if (op === "working-directory") {
     return new LaunchError(
       "invalid",
-      `${PREFIX}error during container init: ${why}`,
+      `error during container init: ${why}`,
       errno === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE,
       failure,
     );
@@ -56,7 +62,7 @@ export function launchErrorOf(failure: PlanFailure): LaunchError {
       : "";
   return new LaunchError(
     isBadMount ? "invalid" : "internal",
-    `${PREFIX}${op}: ${why}${hint}`,
+    `${op}: ${why}${hint}`,
     isBadMount ? NOT_FOUND : FAILED,
     failure,
   );
@@ -70,7 +76,7 @@ function programError(failure: PlanFailure): LaunchError {
     ? "executable file not found in $PATH"
     : `${errno === "ENOENT" ? `stat ${name}: ` : ""}${describeErrno(errno)}`;
   const exitCode = errno === "ENOENT" || errno === "ENOTDIR" ? NOT_FOUND : NOT_EXECUTABLE;
-  return new LaunchError("invalid", `${PREFIX}exec: ${JSON.stringify(name)}: ${why}`, exitCode, failure);
+  return new LaunchError("invalid", `exec: ${JSON.stringify(name)}: ${why}`, exitCode, failure);
 }
 
 const WORDS: Readonly<Record<string, string>> = {
