@@ -9,6 +9,8 @@ import { compareTraces, readTraces } from "./traces.ts";
  * from running: one run tells all that is broken. Arguments name stages to run alone.
  */
 const folder = mkdtempSync(join(tmpdir(), "gantry-test-"));
+// Every tool and test puts its temporary files below ours.
+process.env.TMPDIR = folder;
 const only = process.argv.slice(2);
 const isRoot = process.getuid?.() === 0;
 const total = { passed: 0, failed: 0, skipped: 0 };

@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
 
@@ -58,8 +58,6 @@ function bunTests(name: string, needsRoot: boolean, files: readonly string[], fo
     needsRoot,
     async run() {
       const report = join(folder, `${name.replaceAll(" ", "-")}.xml`);
-      const temporary = join(folder, "tmp");
-      mkdirSync(temporary, { recursive: true });
       const { exitCode } = await runCommand(
         [
           BUN,
@@ -70,7 +68,7 @@ function bunTests(name: string, needsRoot: boolean, files: readonly string[], fo
           `--reporter-outfile=${report}`,
           ...files.map((file) => `./${file}`),
         ],
-        { limitMs: 9 * MINUTE, env: { TMPDIR: temporary }, quietLines: /^(\(pass\)|\s*$)/ },
+        { limitMs: 9 * MINUTE, quietLines: /^(\(pass\)|\s*$)/ },
       );
       const counts = countsOf(report);
       // A crash of the runner itself leaves no report, or one without the failure.
