@@ -48,6 +48,8 @@ fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   step 'installing npm packages'
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || fail 'npm ci failed; see its words above'
+  # The only install script that is needed, and so the only one that is run: it puts Bun's program into its place.
+  (cd node_modules/bun && node install.js >&2) || fail 'Bun could not be installed'
   touch node_modules/.package-lock.json
 fi
 
