@@ -1,8 +1,77 @@
-import { runDaemon } from "./daemon/command.ts";
+import { DEFAULT_HOST, EngineClient } from "../client/index.ts";
+import { ENGINE_VERSION } from "../wire/index.ts";
+import { execute } from "./command/execute.ts";
+import { parseFlags } from "./command/flags.ts";
+import { GLOBAL_FLAGS } from "./command/global-flags.ts";
+import { COMMANDS, type Entry, GROUPS } from "./command/table.ts";
+import { UsageError } from "./command/usage-error.ts";
+import { print, printError } from "./output/print.ts";
 
-const [command, ...args] = process.argv.slice(2);
-if (command === "daemon") process.exit(await runDaemon(args));
-else {
-  process.stderr.write(`gantry: '${command ?? ""}' is not a gantry command.\n`);
-  process.exitCode = 125;
+/** `gantry`: find the command, load it alone, run it. */
+async function main(words: readonly string[]): Promise<number> {
+  // A daemon is told apart first, so that a client loads nothing of one.
+  if (words[0] === "daemon") {
+    const { runDaemon } = await import("./daemon/command.ts");
+    return runDaemon(words.slice(1));
+  }
+  const { values, rest } = parseFlags(words, GLOBAL_FLAGS, false);
+  if (values.bool("version")) {
+    await print(`Gantry version ${ENGINE_VERSION}\n`);
+    return 0;
+  }
+  const [first, ...others] = rest;
+  if (first === undefined || (first === "help" && others.length === 0) || values.bool("help")) {
+    const { mainHelp } = await import("./command/main-help.ts");
+    await print(mainHelp());
+    return 0;
+  }
+  const group = Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
+  if (group !== undefined) return runGroup(first, group.entries, others, values.string("host"));
+  const [name = "", ...args] = first === "help" ? [...others, "--help"] : rest;
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) return unknown(`gantry: unknown command: gantry ${name}`, "gantry --help");
+  return execute(await entry.load(), args, clientFor(values.string("host")));
 }
+
+async function runGroup(
+  name: string,
+  entries: Readonly<Record<string, Entry | undefined>>,
+  [sub, ...args]: readonly string[],
+  host: string,
+): Promise<number> {
+  if (sub === undefined || sub === "--help") {
+    const { groupHelp } = await import("./command/main-help.ts");
+    await print(groupHelp(name));
+    return 0;
+  }
+  const entry = Object.hasOwn(entries, sub) ? entries[sub] : undefined;
+  if (entry === undefined)
+    return unknown(`gantry: unknown command: gantry ${name} ${sub}`, `gantry ${name} --help`);
+  return execute(await entry.load(), args, clientFor(host));
+}
+
+function unknown(what: string, help: string): number {
+  printError(`${what}\n\nRun '${help}' for more information`);
+  return 1;
+}
+
+function clientFor(given: string): EngineClient {
+  const host = given || process.env.GANTRY_HOST || process.env.DOCKER_HOST || DEFAULT_HOST;
+  return new EngineClient(host, async () => {
+    // Only the daemon of this machine with its default places is ours to start.
+    if (host !== DEFAULT_HOST || process.getuid?.() !== 0) return false;
+    const { startDaemonInBackground } = await import("./daemon/autostart.ts");
+    await startDaemonInBackground();
+    return true;
+  });
+}
+
+let exitCode: number;
+try {
+  exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  printError(`gantry: ${error instanceof Error ? error.message : String(error)}`);
+  if (error instanceof UsageError) printError("\nRun 'gantry --help' for more information");
+  exitCode = error instanceof UsageError ? 125 : 1;
+}
+process.exit(exitCode);

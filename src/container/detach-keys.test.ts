@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { DetachKeys, parseDetachKeys } from "./detach-keys.ts";
+import { parseDetachKeys } from "../units/index.ts";
+import { DetachKeys } from "./detach-keys.ts";
 
 async function type(keys: string | undefined, chunks: Buffer[]) {
   const filter = new DetachKeys(keys);

@@ -1,11 +1,7 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
-
-/** The newest Engine API that is spoken, and the oldest. */
-export const API_VERSION = "1.51";
-export const MIN_API_VERSION = "1.24";
-export const ENGINE_VERSION = "0.1.0";
+import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../wire/index.ts";
 
 const ARCHITECTURES: Readonly<Record<string, { go: string; kernel: string }>> = {
   x64: { go: "amd64", kernel: "x86_64" },

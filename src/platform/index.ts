@@ -1,3 +1,4 @@
+export { type ByteChannel, type ChannelAddress, connectChannel } from "./byte-channel.ts";
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive } from "./embedded.ts";
 export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";

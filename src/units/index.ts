@@ -1,3 +1,4 @@
+export { KeySequence, parseDetachKeys } from "./detach-keys.ts";
 export { formatGoDuration, humanDuration, parseGoDuration, requireGoDuration } from "./duration.ts";
 export { parseSignal } from "./signal.ts";
 export { binarySize, humanSize, parseBytes, parseDecimalBytes } from "./size.ts";

@@ -1,19 +1,20 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { existsSync, mkdirSync, openSync } from "node:fs";
 import { unavailable } from "../../errors/index.ts";
+import { printError } from "../output/print.ts";
 
 /**
  * Start a daemon in the background with its default places and wait until it listens. For a client that found nobody
  * at the default socket. Two clients at once are no harm: the daemon that finds the data root taken ends, and its
  * client is told so by `unavailable`, upon which it looks at the socket again.
  */
-export async function startDaemonInBackground(program: readonly string[]): Promise<void> {
+export async function startDaemonInBackground(): Promise<void> {
   const folder = "/var/log/gantry";
   mkdirSync(folder, { recursive: true, mode: 0o750 });
   const logFile = `${folder}/daemon.log`;
   const log = openSync(logFile, "a", 0o640);
-  const [command = process.execPath, ...args] = program;
-  const daemon = spawn(command, [...args, "daemon"], {
+  printError("gantry: starting the daemon");
+  const daemon = spawn(process.execPath, [...ownScript(), "daemon"], {
     stdio: ["ignore", log, log, "pipe"],
     detached: true,
     cwd: "/",
@@ -32,4 +33,10 @@ export async function startDaemonInBackground(program: readonly string[]): Promi
     daemon.unref();
     ready?.destroy();
   }
+}
+
+/** From its sources Gantry is a script of Bun; the compiled file is a program by itself, its script is inside it. */
+function ownScript(): string[] {
+  const script = process.argv[1] ?? "";
+  return existsSync(script) ? [script] : [];
 }

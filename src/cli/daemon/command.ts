@@ -1,8 +1,9 @@
 import { writeSync } from "node:fs";
 import { createApiServer } from "../../api/index.ts";
-import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION, openEngine } from "../../daemon/index.ts";
+import { openEngine } from "../../daemon/index.ts";
 import { EngineError, messageOf } from "../../errors/index.ts";
 import { createLog } from "../../log/index.ts";
+import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../../wire/index.ts";
 import { DAEMON_HELP, parseDaemonOptions } from "./options.ts";
 
 /** A parent that waits for readiness passes the number of a pipe's descriptor in this variable. */

@@ -1,0 +1,150 @@
+import type { Command } from "./command.ts";
+
+/** A command's place in the help, and how to load it: only what is run is loaded. */
+export interface Entry {
+  readonly summary: string;
+  /** Among the common commands at the top of the help. */
+  readonly common?: boolean;
+  readonly load: () => Promise<Command>;
+}
+
+const actions = () => import("../commands/container-actions.ts");
+const images = () => import("../commands/image-actions.ts");
+
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  run: {
+    summary: "Create and run a new container from an image",
+    common: true,
+    load: async () => (await import("../commands/run.ts")).run,
+  },
+  exec: {
+    summary: "Execute a command in a running container",
+    common: true,
+    load: async () => (await import("../commands/exec.ts")).exec,
+  },
+  ps: { summary: "List containers", common: true, load: async () => (await import("../commands/ps.ts")).ps },
+  pull: {
+    summary: "Download an image from a registry",
+    common: true,
+    load: async () => (await images()).pull,
+  },
+  images: {
+    summary: "List images",
+    common: true,
+    load: async () => (await import("../commands/images.ts")).images,
+  },
+  version: {
+    summary: "Show the version of client and server",
+    common: true,
+    load: async () => (await import("../commands/version.ts")).version,
+  },
+  info: {
+    summary: "Display system-wide information",
+    common: true,
+    load: async () => (await import("../commands/info.ts")).info,
+  },
+  attach: {
+    summary: "Attach local standard input, output, and error streams to a running container",
+    load: async () => (await import("../commands/attach.ts")).attach,
+  },
+  create: {
+    summary: "Create a new container",
+    load: async () => (await import("../commands/create.ts")).create,
+  },
+  events: {
+    summary: "Get real time events from the server",
+    load: async () => (await import("../commands/events.ts")).events,
+  },
+  history: {
+    summary: "Show the history of an image",
+    load: async () => (await import("../commands/history.ts")).history,
+  },
+  import: {
+    summary: "Import the contents from a tarball to create a filesystem image",
+    load: async () => (await images()).importImage,
+  },
+  inspect: {
+    summary: "Return low-level information on containers and images",
+    load: async () => (await import("../commands/inspect.ts")).inspect,
+  },
+  kill: { summary: "Kill one or more running containers", load: async () => (await actions()).kill },
+  load: { summary: "Load an image from a tar archive or STDIN", load: async () => (await images()).load },
+  logs: {
+    summary: "Fetch the logs of a container",
+    load: async () => (await import("../commands/logs.ts")).logs,
+  },
+  rename: { summary: "Rename a container", load: async () => (await actions()).rename },
+  restart: { summary: "Restart one or more containers", load: async () => (await actions()).restart },
+  rm: { summary: "Remove one or more containers", load: async () => (await actions()).rm },
+  rmi: { summary: "Remove one or more images", load: async () => (await images()).rmi },
+  save: {
+    summary: "Save one or more images to a tar archive (streamed to STDOUT by default)",
+    load: async () => (await images()).save,
+  },
+  start: {
+    summary: "Start one or more stopped containers",
+    load: async () => (await import("../commands/start.ts")).start,
+  },
+  stop: { summary: "Stop one or more running containers", load: async () => (await actions()).stop },
+  tag: {
+    summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+    load: async () => (await images()).tag,
+  },
+  wait: {
+    summary: "Block until one or more containers stop, then print their exit codes",
+    load: async () => (await actions()).wait,
+  },
+};
+
+const inspectContainer: Entry = {
+  summary: "Display detailed information on one or more containers",
+  load: async () => (await import("../commands/inspect.ts")).inspectContainer,
+};
+const inspectImage: Entry = {
+  summary: "Display detailed information on one or more images",
+  load: async () => (await import("../commands/inspect.ts")).inspectImage,
+};
+
+type Group = { readonly summary: string; readonly entries: Readonly<Record<string, Entry | undefined>> };
+
+const pick = (...names: string[]) => Object.fromEntries(names.map((name) => [name, COMMANDS[name]]));
+
+/** The same commands by the nouns they are about. */
+export const GROUPS: Readonly<Record<string, Group>> = {
+  container: {
+    summary: "Manage containers",
+    entries: {
+      ...pick(
+        "attach",
+        "create",
+        "exec",
+        "kill",
+        "logs",
+        "rename",
+        "restart",
+        "rm",
+        "run",
+        "start",
+        "stop",
+        "wait",
+      ),
+      inspect: inspectContainer,
+      ls: COMMANDS.ps,
+      list: COMMANDS.ps,
+      ps: COMMANDS.ps,
+      remove: COMMANDS.rm,
+    },
+  },
+  image: {
+    summary: "Manage images",
+    entries: {
+      ...pick("history", "import", "load", "pull", "save", "tag"),
+      inspect: inspectImage,
+      ls: COMMANDS.images,
+      list: COMMANDS.images,
+      rm: COMMANDS.rmi,
+      remove: COMMANDS.rmi,
+    },
+  },
+  system: { summary: "Manage Gantry", entries: pick("events", "info") },
+};

@@ -1,0 +1,46 @@
+import { formatTimestampFixed } from "../../units/index.ts";
+import type { EventMessage } from "../../wire/index.ts";
+import { type Command, list, string } from "../command/command.ts";
+import { printLine } from "../output/print.ts";
+import { compileTemplate } from "../template/index.ts";
+import { filtersOf } from "./filters.ts";
+
+/** As the wire has it: JavaScript cannot hold its nanoseconds, so they are taken from the text. */
+type WireEvent = Omit<EventMessage, "timeNano"> & { timeNano: number };
+
+export const events: Command = {
+  name: "events",
+  usage: "[OPTIONS]",
+  description: "Get real time events from the server",
+  aliases: ["system events", "events"],
+  flags: [
+    list("filter", "Show only what fits (key=value)", { short: "f", type: "filter" }),
+    string("format", "Format output with a Go template, or 'json'"),
+    string("since", "Show events since a time (2013-01-02T13:23:37Z) or so long ago (42m)"),
+    string("until", "Stream events until a time (2013-01-02T13:23:37Z) or so long ago (42m)"),
+  ],
+  minArgs: 0,
+  maxArgs: 0,
+  async run({ flags, client }) {
+    const format = flags.string("format");
+    const template = format === "" || format === "json" ? undefined : compileTemplate(format);
+    const stream = client.objects<WireEvent>("/events", {
+      since: flags.optional("since"),
+      until: flags.optional("until"),
+      filters: filtersOf(flags.list("filter")),
+    });
+    for await (const event of stream) {
+      if (template !== undefined) await printLine(template.render({ ...event, ID: event.Actor.ID }));
+      else await printLine(format === "json" ? JSON.stringify(event) : line(event));
+    }
+    return 0;
+  },
+};
+
+function line({ Type, Action, Actor, timeNano }: WireEvent): string {
+  const attributes = Object.entries(Actor.Attributes)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`);
+  const details = attributes.length === 0 ? "" : ` (${attributes.join(", ")})`;
+  return `${formatTimestampFixed(BigInt(timeNano))} ${Type} ${Action} ${Actor.ID}${details}`;
+}

@@ -1,0 +1,79 @@
+import { ApiError } from "../../client/index.ts";
+import { bool, type Command, INSPECT_FORMAT_FLAG, type Invocation, string } from "../command/command.ts";
+import { sentenceOf } from "../command/execute.ts";
+import { ExitError } from "../command/usage-error.ts";
+import { print, printError } from "../output/print.ts";
+import { compileTemplate } from "../template/index.ts";
+import { segment } from "./each.ts";
+
+type Kind = "container" | "image";
+
+export const inspect: Command = {
+  name: "inspect",
+  usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+  description: "Return low-level information on containers and images",
+  flags: [
+    INSPECT_FORMAT_FLAG,
+    bool("size", "Show the sizes of files of a container", { short: "s" }),
+    string("type", "Look only among objects of this type: container or image"),
+  ],
+  minArgs: 1,
+  run(invocation) {
+    const type = invocation.flags.string("type");
+    if (type !== "" && type !== "container" && type !== "image")
+      throw new ExitError(1, `"${type}" is not a valid value for --type`);
+    return inspectAll(invocation, type === "" ? ["container", "image"] : [type]);
+  },
+};
+
+export const inspectContainer: Command = {
+  name: "container inspect",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  description: "Display detailed information on one or more containers",
+  flags: [INSPECT_FORMAT_FLAG, bool("size", "Show the sizes of files", { short: "s" })],
+  minArgs: 1,
+  run: (invocation) => inspectAll(invocation, ["container"]),
+};
+
+export const inspectImage: Command = {
+  name: "image inspect",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  description: "Display detailed information on one or more images",
+  flags: [INSPECT_FORMAT_FLAG],
+  minArgs: 1,
+  run: (invocation) => inspectAll(invocation, ["image"]),
+};
+
+async function inspectAll({ flags, args, client }: Invocation, kinds: readonly Kind[]): Promise<number> {
+  const format = flags.string("format");
+  const template = format === "" || format === "json" ? undefined : compileTemplate(format);
+  const size = flags.bool("size") ? 1 : undefined;
+  const found: unknown[] = [];
+  const failures: string[] = [];
+  for (const name of args) {
+    try {
+      found.push(await find(name));
+    } catch (error) {
+      failures.push(sentenceOf(error));
+    }
+  }
+  if (template !== undefined) await print(found.map((object) => `${template.render(object)}\n`).join(""));
+  else await print(format === "json" ? `${JSON.stringify(found)}\n` : `${JSON.stringify(found, null, 4)}\n`);
+  for (const failure of failures) printError(failure);
+  return failures.length === 0 ? 0 : 1;
+
+  async function find(name: string): Promise<unknown> {
+    for (const kind of kinds) {
+      try {
+        return await client.json(
+          "GET",
+          `/${kind}s/${segment(name)}/json`,
+          kind === "container" ? { size } : {},
+        );
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 404) || kinds.length === 1) throw error;
+      }
+    }
+    throw new Error(`Error: No such object: ${name}`);
+  }
+}

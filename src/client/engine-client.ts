@@ -1,0 +1,161 @@
+import { type ByteChannel, connectChannel } from "../platform/index.ts";
+import { API_VERSION, type ProgressMessage } from "../wire/index.ts";
+import { parseHost } from "./host.ts";
+import { exchange, type HttpRequest, type HttpResponse } from "./http.ts";
+import { jsonLines } from "./json-lines.ts";
+
+/** An answer of the daemon that says no. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Nobody listens at the host, or we may not connect. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+}
+
+/** Values of a query; undefined ones are left out, those of a list are repeated. */
+export type QueryValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+/** The Engine API at one host. Every call opens a connection of its own: on a unix socket that costs less than sharing. */
+export class EngineClient {
+  readonly host: string;
+  /** Asked once when nobody listens; true when it is worth to connect again. */
+  readonly #revive: () => Promise<boolean>;
+
+  constructor(host: string, revive: () => Promise<boolean> = async () => false) {
+    this.host = host;
+    this.#revive = revive;
+  }
+
+  /** The JSON of an answer; undefined for one without a body. Throws ApiError or ConnectError. */
+  async json<T>(method: string, path: string, query: QueryValues = {}, body?: unknown): Promise<T> {
+    await using call = await this.call(method, path, query, body);
+    const text = await textOf(call.response.body);
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  }
+
+  /** The bytes of an answer as they come. */
+  async *bytes(method: string, path: string, query: QueryValues = {}): AsyncGenerator<Uint8Array> {
+    await using call = await this.call(method, path, query);
+    yield* call.response.body;
+  }
+
+  /** The JSON objects of an answer as they come. A message that tells of an error is thrown as ApiError. */
+  async *progress(
+    path: string,
+    query: QueryValues,
+    body?: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<ProgressMessage> {
+    await using call = await this.call("POST", path, query, body);
+    for await (const message of jsonLines<ProgressMessage>(call.response.body)) {
+      if (message.error !== undefined) throw new ApiError(500, message.error);
+      yield message;
+    }
+  }
+
+  /** The JSON objects of an answer as they come. */
+  async *objects<T>(path: string, query: QueryValues): AsyncGenerator<T> {
+    await using call = await this.call("GET", path, query);
+    yield* jsonLines<T>(call.response.body);
+  }
+
+  /** Ask for the connection itself (attach, exec). The caller closes it. */
+  async hijack(path: string, query: QueryValues, body?: unknown): Promise<ByteChannel> {
+    const channel = await this.#connect();
+    try {
+      const response = await exchange(channel, {
+        ...requestOf("POST", path, query, body),
+        headers: { "Content-Type": "application/json", Connection: "Upgrade", Upgrade: "tcp" },
+      });
+      if (response.status !== 101 && response.status !== 200) await refuse(response);
+      return channel;
+    } catch (error) {
+      channel.close();
+      throw error;
+    }
+  }
+
+  /** One request; the connection is closed with the disposal. */
+  async call(
+    method: string,
+    path: string,
+    query: QueryValues = {},
+    body?: unknown,
+  ): Promise<{ response: HttpResponse } & AsyncDisposable> {
+    const channel = await this.#connect();
+    try {
+      const response = await exchange(channel, requestOf(method, path, query, body));
+      if (response.status >= 400) await refuse(response);
+      return { response, [Symbol.asyncDispose]: async () => channel.close() };
+    } catch (error) {
+      channel.close();
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<ByteChannel> {
+    const address = parseHost(this.host);
+    try {
+      return await connectChannel(address);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EACCES" || code === "EPERM") {
+        throw new ConnectError(
+          `permission denied while trying to connect to the Gantry daemon socket at ${this.host}`,
+          { cause: error },
+        );
+      }
+      if (await this.#revive()) return connectChannel(address);
+      throw new ConnectError(
+        `Cannot connect to the Gantry daemon at ${this.host}. Is the gantry daemon running?`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function requestOf(method: string, path: string, query: QueryValues, body: unknown): HttpRequest {
+  const pairs = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : [value].flat().map((item) => `${key}=${encodeURIComponent(String(item))}`),
+  );
+  const text = pairs.join("&");
+  const target = `/v${API_VERSION}${path}${text === "" ? "" : `?${text}`}`;
+  if (body === undefined) return { method, path: target };
+  if (isStream(body)) return { method, path: target, headers: { "Content-Type": "application/x-tar" }, body };
+  return {
+    method,
+    path: target,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+}
+
+const isStream = (body: unknown): body is AsyncIterable<Uint8Array> =>
+  typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+
+async function refuse(response: HttpResponse): Promise<never> {
+  const text = await textOf(response.body);
+  let message = text.trim();
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === "object" && parsed !== null && "message" in parsed)
+      message = String(parsed.message);
+  } catch {
+    // Not the daemon's own words, such as a proxy's: shown as they are.
+  }
+  throw new ApiError(response.status, message || `the daemon answered with status ${response.status}`);
+}
+
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of body) text += decoder.decode(bytes, { stream: true });
+  return text + decoder.decode();
+}
