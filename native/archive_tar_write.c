@@ -18,7 +18,9 @@ struct text {
 };
 
 int output_flush(struct tar_output *output) {
-    for (size_t done = 0; done < output->used;) {
+    sha256_update(&output->hash, output->used, output->buffer);
+    output->size += output->used;
+    for (size_t done = output->fd < 0 ? output->used : 0; done < output->used;) {
         ssize_t count = write(output->fd, output->buffer + done, output->used - done);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return archive_fail_errno(output->failure, errno, "write of the archive");

@@ -2,10 +2,16 @@
 #ifndef GANTRY_ARCHIVE_TAR_WRITE_H
 #define GANTRY_ARCHIVE_TAR_WRITE_H
 
+#include <nettle/sha2.h>
+
 #include "archive_tar.h"
 
+/* Zero but for `fd`, `failure`, and after sha256_init of `hash`. */
 struct tar_output {
+    /* Where the bytes go; -1 for nowhere, when only their digest is wanted. */
     int fd;
+    uint64_t size;
+    struct sha256_ctx hash;
     struct archive_failure *failure;
     size_t used;
     unsigned char buffer[1 << 20];

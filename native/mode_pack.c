@@ -1,13 +1,17 @@
 /*
- * gantry-shim pack FOLDER
+ * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER
  *
  * The reverse of unpack: a folder as overlayfs keeps a layer becomes a layer tar on stdout. Character devices 0:0 are
  * written as whiteouts, opaque folders get their marker (OCI image-spec, layer.md). Names in byte order, so the same
  * folder gives the same bytes. Sockets are left out: they mean nothing without their process.
+ *
+ * --tar writes the tar to FILE, --digest nowhere; both print `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES` as unpack does.
+ * --latest: no time in the tar or in the folder stays later (reproducible builds: SOURCE_DATE_EPOCH).
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +47,9 @@ struct pack {
     /* Root of a tree of struct written (tsearch(3)). */
     void *written;
     char path[PATH_MAX];
+    /* Later times become this one; INT64_MAX for none. */
+    int64_t latest;
+    uint64_t file_bytes, entries;
     struct tar_output output;
     struct archive_failure failure;
 };
@@ -191,6 +198,7 @@ static int copy_data(struct pack *pack, int fd, uint64_t offset, uint64_t length
 static int write_file(struct pack *pack, int parent, const char *name, const struct stat *status, struct tar_entry *entry) {
     int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
     if (fd < 0) return archive_fail_errno(&pack->failure, errno, "open");
+    pack->file_bytes += (uint64_t)status->st_size;
     entry->size = entry->stored = (uint64_t)status->st_size;
     int result = 0;
     if ((uint64_t)status->st_blocks * 512 < entry->size) result = find_extents(pack, fd, entry);
@@ -245,8 +253,20 @@ static int fill_type(struct pack *pack, int parent, const char *name, const stru
     return 0;
 }
 
+/* Bring a time that is too late down, here and on the disk: the folder and its tar are to tell the same. */
+static int limit_time(struct pack *pack, int parent, const char *name, struct stat *status) {
+    if (status->st_mtim.tv_sec < pack->latest) return 0;
+    if (status->st_mtim.tv_sec == pack->latest && status->st_mtim.tv_nsec == 0) return 0;
+    status->st_mtim = (struct timespec){.tv_sec = pack->latest};
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, status->st_mtim};
+    if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) == 0) return 0;
+    return archive_fail_errno(&pack->failure, errno, "utimensat");
+}
+
 /* Write what is at pack->path, which is `name` in the open folder `parent`. 1 for a folder to go into. */
-static int write_one(struct pack *pack, int parent, size_t parent_length, const char *name, const struct stat *status) {
+static int write_one(struct pack *pack, int parent, size_t parent_length, const char *name, struct stat *status) {
+    if (limit_time(pack, parent, name, status) < 0) return -1;
+    pack->entries++;
     char path[PATH_MAX], link[PATH_MAX] = "", proc_path[64 + NAME_MAX];
     struct tar_entry entry = {.path = path, .link = link, .mtime = status->st_mtim, .mode = status->st_mode & 07777,
                               .uid = status->st_uid, .gid = status->st_gid};
@@ -314,21 +334,52 @@ static int pack_all(struct pack *pack) {
     return tar_write_end(&pack->output);
 }
 
+static int usage(void) {
+    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER\n", stderr);
+    return 2;
+}
+
+/* stdout is the archive's own without --tar and --digest. */
+static int print_digest(struct pack *pack) {
+    unsigned char hash[SHA256_DIGEST_SIZE];
+    sha256_digest(&pack->output.hash, sizeof hash, hash);
+    printf("sha256:");
+    for (size_t i = 0; i < sizeof hash; i++) printf("%02x", hash[i]);
+    printf(" %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", pack->output.size, pack->file_bytes, pack->entries);
+    return fflush(stdout) == 0 ? 0 : ARCHIVE_SYSTEM;
+}
+
 int mode_pack(int argc, char **argv) {
     static struct pack pack;
-    if (argc != 2) {
-        fputs("usage: gantry-shim pack FOLDER\n", stderr);
-        return 2;
-    }
+    bool digest = false;
+    int at = 1;
+    pack.latest = INT64_MAX;
     pack.output.fd = STDOUT_FILENO;
     pack.output.failure = &pack.failure;
-    pack.root = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (pack.root < 0) archive_fail_errno(&pack.failure, errno, "%.400s", argv[1]);
-    else pack_all(&pack);
+    sha256_init(&pack.output.hash);
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "--digest") == 0 && !digest) {
+            digest = true;
+            pack.output.fd = -1;
+        } else if (strcmp(argv[at], "--tar") == 0 && !digest && at + 1 < argc) {
+            digest = true;
+            pack.output.fd = open(argv[++at], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+            if (pack.output.fd < 0) archive_fail_errno(&pack.failure, errno, "%.400s", argv[at]);
+        } else if (strcmp(argv[at], "--latest") == 0 && at + 1 < argc) {
+            char *end;
+            pack.latest = strtoll(argv[++at], &end, 10);
+            if (*end != 0 || pack.latest < 0) return usage();
+        } else
+            return usage();
+    }
+    if (at + 1 != argc) return usage();
+    pack.root = open(argv[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (pack.root < 0) archive_fail_errno(&pack.failure, errno, "%.400s", argv[at]);
+    if (pack.failure.code == 0) pack_all(&pack);
     while (pack.depth > 0) leave(&pack);
     tdestroy(pack.written, free_written);
     free(pack.levels);
-    if (pack.failure.code == 0) return 0;
+    if (pack.failure.code == 0) return digest ? print_digest(&pack) : 0;
     char name[320];
     fprintf(stderr, "%s: %s\n", archive_printable(pack.path, name, sizeof name), pack.failure.text);
     return pack.failure.code;

@@ -1,10 +1,11 @@
 /*
- * gantry-shim unpack [--lower DIR]... [--parents refuse] [--tar FILE] FOLDER
+ * gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--tar FILE] FOLDER
  *
  * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
  * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
  * below, for the attributes of parents that the layer does not bring; with --parents refuse, when those layers are not
- * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes.
+ * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes. --plain: the
+ * archive is none of a layer, names of whiteouts mean nothing in it (a build context, ADD).
  * Prints `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES`: digest (diffID) and size of the uncompressed tar.
  */
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "archive_tar.h"
 #include "archive_tree.h"
 #include "modes.h"
+#include "unpack_plain.h"
 
 enum { MAX_LOWER = 512 };
 
@@ -38,6 +40,8 @@ struct unpack {
     struct archive_tree tree;
     struct folder_time *folders;
     size_t folder_count;
+    /* No layer: names of whiteouts mean nothing. */
+    bool plain;
     uint64_t file_bytes, entries;
     struct archive_failure failure;
 };
@@ -232,7 +236,7 @@ static int make_whiteout(struct unpack *unpack, const struct tree_place *place) 
 static int make_entry(struct unpack *unpack, struct tar_entry *entry) {
     struct tree_place place;
     if (tree_locate(&unpack->tree, entry->path, true, &place) < 0) return -1;
-    if (strncmp(place.name, WHITEOUT, sizeof WHITEOUT - 1) == 0) return make_whiteout(unpack, &place);
+    if (!unpack->plain && strncmp(place.name, WHITEOUT, sizeof WHITEOUT - 1) == 0) return make_whiteout(unpack, &place);
     if (*place.name == 0 && entry->type != TAR_DIRECTORY)
         return archive_fail(&unpack->failure, ARCHIVE_BAD, "the root of a layer must be a folder");
     switch (entry->type) {
@@ -272,8 +276,24 @@ static int open_folder(const char *path, struct archive_failure *failure) {
 }
 
 static int usage(void) {
-    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--tar FILE] FOLDER\n", stderr);
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--tar FILE] FOLDER\n", stderr);
     return 2;
+}
+
+int unpack_plain(int archive, int folder, struct archive_failure *failure) {
+    static struct unpack unpack;
+    unpack = (struct unpack){.tree = {.root = folder, .failure = &unpack.failure}, .plain = true};
+    unpack.source = source_open(archive, -1, &unpack.failure);
+    char digest[65];
+    uint64_t bytes;
+    if (unpack.failure.code == 0) unpack_all(&unpack);
+    if (unpack.failure.code == 0) source_finish(unpack.source, digest, &bytes);
+    source_close(unpack.source);
+    tree_forget_parents(&unpack.tree);
+    for (size_t i = 0; i < unpack.folder_count; i++) free(unpack.folders[i].path);
+    free(unpack.folders);
+    if (unpack.failure.code != 0) *failure = unpack.failure;
+    return unpack.failure.code == 0 ? 0 : -1;
 }
 
 int mode_unpack(int argc, char **argv) {
@@ -286,6 +306,8 @@ int mode_unpack(int argc, char **argv) {
             lower[unpack.tree.lower_count++] = open_folder(argv[at + 1], &unpack.failure);
         else if (strcmp(argv[at], "--parents") == 0 && strcmp(argv[at + 1], "refuse") == 0)
             unpack.tree.lower_unknown = true;
+        else if (strcmp(argv[at], "--plain") == 0 && strcmp(argv[at + 1], "yes") == 0)
+            unpack.plain = true;
         else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
             copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
             if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);

@@ -20,6 +20,8 @@ export interface UnpackRequest {
    * "unknown" when they are not there yet: then such a parent ends the work with `needsParents`.
    */
   readonly lower: readonly string[] | "unknown";
+  /** It is no layer: names of whiteouts mean nothing in it. */
+  readonly plain?: boolean;
   /** Also write the uncompressed bytes to this file. */
   readonly tarPath?: string;
 }
@@ -48,6 +50,7 @@ export async function unpackLayer(
   const args = ["unpack"];
   if (request.lower === "unknown") args.push("--parents", "refuse");
   else for (const folder of request.lower) args.push("--lower", folder);
+  if (request.plain === true) args.push("--plain", "yes");
   if (request.tarPath !== undefined) args.push("--tar", request.tarPath);
   const child = startChild(request.shim, [...args, request.folder], file, signal);
   if ("stream" in request.layer && child.stdin !== null) {

@@ -3,6 +3,7 @@ import type { EventLog } from "../events/index.ts";
 import { parseReference } from "../reference/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
+import { assembleImage } from "./assemble.ts";
 import { findBuiltin, installBuiltin, pullImage, requirePlatform } from "./builtin.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
 import { collectGarbage } from "./garbage.ts";
@@ -63,6 +64,12 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       const image = context.table.find(id);
       return image === undefined ? undefined : resolvedImage(image);
     },
+    assemble: (image) => assembleImage(context, image),
+    layersOf(id) {
+      const image = context.table.find(id);
+      return image === undefined ? undefined : { document: image.document, layers: image.layers };
+    },
+    lease: () => context.leases.take(),
     async collectGarbage() {
       await collectGarbage(context);
     },

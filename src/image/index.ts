@@ -1,5 +1,8 @@
 export { BUILTIN_NAMES, type BuiltinSources, builtinImagesIn, writeBuiltinImages } from "./builtins/index.ts";
 export type { BuiltinImage } from "./context.ts";
 export { createImageService, type ImageServiceOptions, type LocalImageService } from "./create-service.ts";
+export { chainIdsOf, type HistoryEntry, type ImageDocument, parseImageDocument } from "./image-config.ts";
+export type { Lease } from "./leases.ts";
 export { imageMigrations } from "./migrations.ts";
-export type { ImageService, ImageUse, ImportOptions, ResolvedImage } from "./service.ts";
+export type { AssembledImage, ImageService, ImageUse, ImportOptions, ResolvedImage } from "./service.ts";
+export type { ImageLayer } from "./table.ts";

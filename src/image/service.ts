@@ -8,6 +8,9 @@ import type {
   ImageSummary,
   ProgressMessage,
 } from "../wire/index.ts";
+import type { ImageDocument } from "./image-config.ts";
+import type { Lease } from "./leases.ts";
+import type { ImageLayer } from "./table.ts";
 
 /**
  * Images: an image is a row (id = digest of its config, names) plus its blobs and the snapshots of its layers.
@@ -37,6 +40,12 @@ export interface ImageService {
 
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
+  /** Make an image of layers that are here already: what a build or a commit ends with. Resolves with its id. */
+  assemble(image: AssembledImage): Promise<string>;
+  /** What an image is made of; undefined when it is not here. */
+  layersOf(id: string): { document: ImageDocument; layers: readonly ImageLayer[] } | undefined;
+  /** Hold chains and blobs that no image speaks for yet against garbage collection, until it is disposed. */
+  lease(): Lease;
   /** The record of an image by id, for containers that already hold it; undefined when it was removed by force. */
   findById(id: string): ResolvedImage | undefined;
 }
@@ -47,6 +56,16 @@ export interface ImportOptions {
   readonly message: string;
   readonly changes: readonly string[];
   readonly platform?: string;
+}
+
+/** An image made here (by a build, by commit), whose layers are unpacked and whose blobs are kept. */
+export interface AssembledImage {
+  /** The whole document of OCI image-spec config.md as JSON; its `rootfs` must name the layers given. */
+  readonly document: string;
+  /** Base first. */
+  readonly layers: readonly ImageLayer[];
+  /** Full or familiar names with tag; each is taken from any image that has it. */
+  readonly names: readonly string[];
 }
 
 export interface ResolvedImage {

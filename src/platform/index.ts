@@ -2,6 +2,7 @@ export { type ByteChannel, type ChannelAddress, connectChannel } from "./byte-ch
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive } from "./embedded.ts";
 export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";
+export { type HelperResult, runHelper } from "./helper.ts";
 export { lockDatabaseFile } from "./lock.ts";
 export { type KeyedMutex, keyedMutex } from "./mutex.ts";
 export { randomHex } from "./random.ts";

@@ -1,3 +1,12 @@
+export {
+  copyIntoTree,
+  digestFiles,
+  type FileEntry,
+  type ListedTree,
+  listTree,
+  readTreeFiles,
+  type TreeChange,
+} from "./file-tree.ts";
 export { snapshotMigrations } from "./migrations.ts";
 export { createOverlaySnapshotter, type OverlaySnapshotter } from "./overlay.ts";
 export type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";

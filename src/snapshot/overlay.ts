@@ -80,12 +80,17 @@ class FolderSnapshotter implements OverlaySnapshotter {
     return this.#rows.layers();
   }
 
-  async prepareLayer(parentChainId: string | undefined): Promise<LayerDraft> {
+  async prepareLayer(
+    parentChainId: string | undefined,
+    { writable } = { writable: false },
+  ): Promise<LayerDraft> {
     const lower = this.#chain(parentChainId);
     const number = ++this.#lastNumber;
     await mkdir(join(this.#root, String(number)), { mode: 0o711 });
     await mkdir(this.#folder(number), { mode: 0o755 });
-    const draft: LayerDraft = { folder: this.#folder(number), lower };
+    const work = join(this.#root, String(number), "work");
+    if (writable) await mkdir(work, { mode: 0o711 });
+    const draft: LayerDraft = { folder: this.#folder(number), lower, ...(writable ? { work } : {}) };
     this.#drafts.set(draft, number);
     return draft;
   }
@@ -106,8 +111,9 @@ class FolderSnapshotter implements OverlaySnapshotter {
       this.#rows.insertLayer(chainId, { number, parentChainId, sizeBytes });
       return true;
     });
-    if (isFirst) this.#drafts.delete(draft);
-    else await this.discard(draft);
+    if (!isFirst) return this.discard(draft);
+    this.#drafts.delete(draft);
+    if (draft.work !== undefined) await removeTree(draft.work);
   }
 
   async discard(draft: LayerDraft): Promise<void> {

@@ -20,12 +20,15 @@ export interface LayerDraft {
   readonly folder: string;
   /** Folders of the layers below, topmost first: for parents that the layer does not bring itself. */
   readonly lower: readonly string[];
+  /** overlayfs's own folder beside it, for a draft that is filled through a mount. */
+  readonly work?: string;
 }
 
 export interface Snapshotter {
   /** undefined when the chain is not here yet. */
   findLayer(chainId: string): { readonly folder: string } | undefined;
-  prepareLayer(parentChainId: string | undefined): Promise<LayerDraft>;
+  /** `writable`: to be the upper folder of a mount, and so with a `work` folder until it is committed. */
+  prepareLayer(parentChainId: string | undefined, options?: { writable: boolean }): Promise<LayerDraft>;
   /** Make the draft visible as `chainId`. When another one committed the same chain meanwhile, that one is kept and the draft discarded. */
   commitLayer(
     draft: LayerDraft,
