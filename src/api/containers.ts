@@ -2,9 +2,9 @@ import type { WaitCondition } from "../container/index.ts";
 import { invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing, stringify } from "./exchange.ts";
-import { parseContainerCreate } from "./parse/container.ts";
+import { parseContainerCreate, parseUpdate } from "./parse/container.ts";
 import type { Routes } from "./router.ts";
-import { hijack, sendOutput } from "./streams.ts";
+import { hijack, sendObjects, sendOutput } from "./streams.ts";
 
 const LIST_FILTERS = [
   "ancestor",
@@ -67,6 +67,29 @@ export const containerRoutes: Routes = {
   "POST /containers/{id}/kill": async (x) => {
     await x.engine.containers.kill(id(x), x.query.string("signal"));
     sendNothing(x, 204);
+  },
+  "POST /containers/{id}/pause": async (x) => {
+    await x.engine.containers.pause(id(x));
+    sendNothing(x, 204);
+  },
+  "POST /containers/{id}/unpause": async (x) => {
+    await x.engine.containers.unpause(id(x));
+    sendNothing(x, 204);
+  },
+  "POST /containers/{id}/update": async (x) => {
+    const warnings = await x.engine.containers.update(id(x), parseUpdate(await readJson(x)));
+    sendJson(x, 200, { Warnings: warnings });
+  },
+  "GET /containers/{id}/top": async (x) => {
+    sendJson(x, 200, await x.engine.containers.top(id(x), x.query.string("ps_args")));
+  },
+  "GET /containers/{id}/stats": async (x) => {
+    const { query, gone } = x;
+    const oneShot = query.boolean("one-shot");
+    const stream = query.boolean("stream", true);
+    if (stream && oneShot) throw invalid("cannot have stream=true and one-shot=true");
+    if (stream) await sendObjects(x, x.engine.containers.streamStats(id(x), gone));
+    else sendJson(x, 200, await x.engine.containers.readStats(id(x), { oneShot }, gone));
   },
   "POST /containers/{id}/rename": async (x) => {
     await x.engine.containers.rename(id(x), x.query.string("name"));

@@ -91,3 +91,15 @@ export async function sendProgress(
   }
   response.end();
 }
+
+/** A stream of JSON objects, one a line. Until the first an error has a status of its own; later it ends the stream. */
+export async function sendObjects(exchange: Exchange, objects: AsyncIterable<unknown>): Promise<void> {
+  const { response } = exchange;
+  const iterator = objects[Symbol.asyncIterator]();
+  let next = await iterator.next();
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.flushHeaders();
+  for (; !next.done; next = await iterator.next())
+    if (!response.write(`${stringify(next.value)}\n`)) await drained(exchange);
+  response.end();
+}

@@ -20,6 +20,8 @@ export async function attachContainer(
 ): Promise<AttachedStreams> {
   const record = context.table.find(reference);
   if (record.state.status === "removing") throw conflict(`container ${record.id} is being removed`);
+  if (record.state.status === "paused")
+    throw conflict(`container ${reference} is paused, unpause the container before attach`);
   notify(context, record, "attach");
   const { Tty: tty, OpenStdin } = record.definition.config;
   const wanted = { ...options, stdin: options.stdin && OpenStdin };

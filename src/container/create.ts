@@ -11,7 +11,7 @@ import { endpointRequest, networkModeOf } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
 import type { CreateRequest } from "./service.ts";
-import { mergeImageConfig, validateHostConfig } from "./spec/index.ts";
+import { discardUnknownLimits, mergeImageConfig, validateHostConfig, withDefaults } from "./spec/index.ts";
 import { created } from "./state.ts";
 
 /**
@@ -31,10 +31,12 @@ export async function createContainer(
   if ((config.Entrypoint ?? []).length + (config.Cmd ?? []).length === 0)
     throw invalid("no command specified");
   const id = randomHex(32);
-  const hostConfig = { ...request.hostConfig };
+  const { resources, warnings } = discardUnknownLimits(request.hostConfig, context.groups.support);
+  let hostConfig = { ...resources };
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default")
     hostConfig.NetworkMode = "bridge";
-  const warnings = validateHostConfig(hostConfig, config);
+  warnings.push(...validateHostConfig(hostConfig, config));
+  hostConfig = withDefaults(hostConfig, context.groups);
   parseLogConfig(hostConfig.LogConfig);
   if (hostConfig.LogConfig.Type === "") hostConfig.LogConfig = { ...hostConfig.LogConfig, Type: "json-file" };
   if (config.Hostname === "") config.Hostname = id.slice(0, 12);

@@ -8,6 +8,7 @@ import type { Snapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { VolumeService } from "../volume/index.ts";
 import type { ExecTable } from "./exec-table.ts";
+import type { ContainerGroups } from "./groups.ts";
 import type { LaunchPlanner } from "./launch-planner.ts";
 import type { LiveContainers } from "./live.ts";
 import type { ContainerTable } from "./table.ts";
@@ -21,6 +22,7 @@ export interface ContainerServiceOptions {
   readonly volumes: VolumeService;
   readonly launcher: TaskLauncher;
   readonly planner: LaunchPlanner;
+  readonly groups: ContainerGroups;
   readonly events: EventLog;
   readonly log: Log;
   /** DATA_ROOT/containers: one folder per container with its log and its generated files. */

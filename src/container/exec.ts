@@ -10,7 +10,7 @@ import type { ExecRecord } from "./exec-table.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { AttachedStreams } from "./service.ts";
-import { isRunning } from "./state.ts";
+import { isRunning, type LivingState } from "./state.ts";
 
 /** How long an ended exec can still be inspected. */
 const REMEMBERED_MS = 5 * 60_000;
@@ -189,11 +189,13 @@ function findExec(context: ContainerContext, id: string): ExecRecord {
   return exec;
 }
 
-type RunningContainer = ContainerRecord & { state: { status: "running"; pid: number } };
+type RunningContainer = ContainerRecord & { readonly state: LivingState };
 
 function runningContainer(context: ContainerContext, reference: string): RunningContainer {
   const record = context.table.find(reference);
   const { state } = record;
   if (!isRunning(state)) throw conflict(`container ${record.id} is not running`);
+  if (state.status === "paused")
+    throw conflict(`Container ${record.id} is paused, unpause the container before exec`);
   return { ...record, state };
 }

@@ -9,17 +9,22 @@ import { inspectContainer } from "./inspect.ts";
 import { listContainers } from "./list.ts";
 import { createLiveContainers } from "./live.ts";
 import { openContainerLog } from "./logs.ts";
+import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { reconcileContainers, startByPolicy } from "./reconcile.ts";
 import { removeContainer } from "./remove.ts";
 import { renameContainer } from "./rename.ts";
 import type { ContainerService } from "./service.ts";
 import { startContainer } from "./start.ts";
 import { isRunning } from "./state.ts";
+import { readStats, streamStats } from "./stats.ts";
 import { killContainer, restartContainer, stopContainer } from "./stop.ts";
 import { containerMigrations, createContainerTable } from "./table.ts";
+import { topContainer } from "./top.ts";
+import { updateContainer } from "./update.ts";
 import { waitForContainer } from "./wait.ts";
 
 export type { ContainerServiceOptions } from "./dependencies.ts";
+export { createContainerGroups } from "./groups.ts";
 export type * from "./launch-planner.ts";
 export { createLaunchPlanner, type LaunchPlannerOptions } from "./planner.ts";
 export type { ContainerRecord, ResolvedMount } from "./record.ts";
@@ -35,7 +40,7 @@ export interface OwnedContainerService extends ContainerService {
   startByPolicy(): Promise<void>;
   /** Who uses an image, for its removal. */
   usersOf(imageId: string): { containerId: string; running: boolean }[];
-  counts(): { all: number; running: number };
+  counts(): { all: number; running: number; paused: number };
 }
 
 export function createContainerService(options: ContainerServiceOptions): OwnedContainerService {
@@ -54,6 +59,12 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     stop: (reference, how) => stopContainer(context, reference, how),
     restart: (reference, how) => restartContainer(context, reference, how),
     kill: (reference, signal) => killContainer(context, reference, signal),
+    pause: (reference) => pauseContainer(context, reference),
+    unpause: (reference) => unpauseContainer(context, reference),
+    update: (reference, changes) => updateContainer(context, reference, changes),
+    top: (reference, psArgs) => topContainer(context, reference, psArgs),
+    streamStats: (reference, signal) => streamStats(context, reference, signal),
+    readStats: (reference, { oneShot }, signal) => readStats(context, reference, oneShot, signal),
     rename: (reference, name) => renameContainer(context, reference, name),
     remove: (reference, how) => removeContainer(context, reference, how),
     wait: (reference, condition, signal) => waitForContainer(context, reference, condition, signal),
@@ -79,7 +90,9 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
         .map(({ id, state }) => ({ containerId: id, running: isRunning(state) })),
     counts() {
       const all = table.list();
-      return { all: all.length, running: all.filter(({ state }) => isRunning(state)).length };
+      const paused = all.filter(({ state }) => state.status === "paused").length;
+      const running = all.filter(({ state }) => isRunning(state)).length - paused;
+      return { all: all.length, running, paused };
     },
   };
 }

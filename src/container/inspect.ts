@@ -4,7 +4,7 @@ import type { ContainerContext } from "./dependencies.ts";
 import { networkModeOf } from "./network-mode.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
 import { filesOf } from "./start.ts";
-import { describeState } from "./state.ts";
+import { describeState, isRunning } from "./state.ts";
 
 /** Everything of one container, as GET /containers/{id}/json has it. */
 export async function inspectContainer(
@@ -121,7 +121,7 @@ function networkSettings(context: ContainerContext, record: ContainerRecord): Ne
   return {
     Bridge: "",
     SandboxID: description?.sandboxId ?? "",
-    SandboxKey: record.state.status === "running" ? `/proc/${record.state.pid}/ns/net` : "",
+    SandboxKey: isRunning(record.state) ? `/proc/${record.state.pid}/ns/net` : "",
     Ports: description?.ports ?? {},
     HairpinMode: false,
     LinkLocalIPv6Address: "",

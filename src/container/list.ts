@@ -3,6 +3,7 @@ import type { ContainerContext } from "./dependencies.ts";
 import { mountPointOf, networksOf, sizesOf } from "./inspect.ts";
 import { containerFilter } from "./list-filters.ts";
 import type { ContainerRecord } from "./record.ts";
+import { isRunning } from "./state.ts";
 import { describeStatus } from "./status.ts";
 
 export interface ListOptions {
@@ -26,7 +27,7 @@ export async function listContainers(
   const nowNs = BigInt(Date.now()) * 1_000_000n;
   for (const record of context.table.list()) {
     const { status } = record.state;
-    if (!everyState && status !== "running" && status !== "restarting") continue;
+    if (!everyState && !isRunning(record.state) && status !== "restarting") continue;
     if (!matches(record)) continue;
     summaries.push({
       ...summarise(context, record, nowNs),

@@ -8,7 +8,7 @@ import { superviseExec } from "./exec.ts";
 import { removeStopped } from "./removal.ts";
 import { shouldStartWithDaemon } from "./restart-policy.ts";
 import { startContainer, superviseTask } from "./start.ts";
-import { type Ending, exitCodeOf, exited, isRunning } from "./state.ts";
+import { type Ending, exitCodeOf, exited, isRunning, paused, unpaused } from "./state.ts";
 
 /** Exit code of a container whose shim vanished with the machine, as Docker has it. */
 const LOST = 255;
@@ -36,6 +36,9 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
         context.table.setState(record.id, exited(last, false));
       } else {
         live.add(record.id);
+        // The daemon may have died between the kernel's freezer and the row.
+        const isFrozen = context.groups.of(record).isFrozen();
+        context.table.setState(record.id, isFrozen ? paused(record.state) : unpaused(record.state));
         superviseTask(context, record.id, task);
       }
     } else if (record.state.status === "restarting") {

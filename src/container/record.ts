@@ -16,7 +16,7 @@ export interface ResolvedMount extends MountPoint {
   readonly anonymous: boolean;
 }
 
-/** What never changes after create. Stored as one JSON document. */
+/** What create decides; only limits and restart policy can change later (`update`). Stored as one JSON document. */
 export interface ContainerDefinition {
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;

@@ -15,7 +15,10 @@ export async function removeContainer(
   const live = context.live.of(record.id);
   if (isRunning(record.state) || record.state.status === "restarting") {
     if (!options.force) {
-      const advice = "stop the container before removing or force remove";
+      const advice =
+        record.state.status === "paused"
+          ? "unpause and then stop the container before removing or force remove"
+          : "stop the container before removing or force remove";
       throw conflict(
         `cannot remove container "/${record.name}": container is ${record.state.status}: ${advice}`,
       );

@@ -6,6 +6,9 @@ import type {
   ExecConfig,
   ExecInspect,
   Filters,
+  StatsReply,
+  TopReply,
+  UpdateBody,
 } from "../wire/index.ts";
 
 /**
@@ -22,6 +25,16 @@ export interface ContainerService {
   stop(reference: string, options: { timeoutSeconds?: number; signal?: string }): Promise<void>;
   restart(reference: string, options: { timeoutSeconds?: number; signal?: string }): Promise<void>;
   kill(reference: string, signal: string): Promise<void>;
+  /** conflict unless it runs and is not paused. */
+  pause(reference: string): Promise<void>;
+  unpause(reference: string): Promise<void>;
+  /** Change limits and restart policy, of a running container at once. Gives warnings. */
+  update(reference: string, changes: UpdateBody): Promise<string[]>;
+  /** Its processes as ps(1) with these options shows them. */
+  top(reference: string, psArgs: string): Promise<TopReply>;
+  /** A sample a second, until the container is removed or `signal` aborts. */
+  streamStats(reference: string, signal: AbortSignal): AsyncIterable<StatsReply>;
+  readStats(reference: string, options: { oneShot: boolean }, signal: AbortSignal): Promise<StatsReply>;
   rename(reference: string, name: string): Promise<void>;
   remove(reference: string, options: { force: boolean; volumes: boolean; link: boolean }): Promise<void>;
   /** Throws not-found at once; `result` settles when the condition holds, or rejects with cancelled on abort. */

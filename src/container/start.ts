@@ -28,6 +28,8 @@ export async function startContainer(
   using _lock = await context.locks.acquire(id);
   const record = context.table.get(id);
   if (record === undefined) throw notFound(`No such container: ${id}`);
+  if (record.state.status === "paused")
+    throw conflict("cannot start a paused container, try unpause instead");
   if (isRunning(record.state)) throw notModified(`container ${id} is already running`);
   if (record.state.status === "removing")
     throw conflict("container is marked for removal and cannot be started");

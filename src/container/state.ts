@@ -5,13 +5,13 @@ import type { ContainerState, ContainerStatus } from "../wire/index.ts";
  * The life of a container as a type. Every change is made by one of the functions below and written in one database
  * transaction; a state that these functions cannot make does not exist.
  *
- *   created ──start──▶ running ──end──▶ exited ──start──▶ running …
+ *   created ──start──▶ running ──end──▶ exited ──start──▶ running …        running ◀──pause, unpause──▶ paused
  *      │ failed start keeps its state and remembers why       │
  *      └────────────── remove ──────────▶ removing ◀──────────┘        exited ──policy──▶ restarting ──▶ running
  */
 export type ContainerLifeState =
   | { readonly status: "created"; readonly failure?: StartFailure }
-  | { readonly status: "running"; readonly pid: number; readonly startedAtNs: bigint }
+  | { readonly status: "running" | "paused"; readonly pid: number; readonly startedAtNs: bigint }
   | { readonly status: "restarting"; readonly last: Ending }
   | {
       readonly status: "exited";
@@ -37,6 +37,15 @@ export const running = (pid: number, startedAtNs: bigint): ContainerLifeState =>
   startedAtNs,
 });
 
+/** Its processes stand still. */
+export const paused = ({ pid, startedAtNs }: LivingState): ContainerLifeState => ({
+  status: "paused",
+  pid,
+  startedAtNs,
+});
+
+export const unpaused = ({ pid, startedAtNs }: LivingState): ContainerLifeState => running(pid, startedAtNs);
+
 /** A start that failed leaves the container as it was, with the reason. */
 export function failed(state: ContainerLifeState, failure: StartFailure): ContainerLifeState {
   if (state.status === "exited") return { ...state, failure };
@@ -58,9 +67,10 @@ export const removing = (state: ContainerLifeState): ContainerLifeState => {
   return last === undefined ? { status: "removing" } : { status: "removing", last };
 };
 
-export const isRunning = (
-  state: ContainerLifeState,
-): state is Extract<ContainerLifeState, { status: "running" }> => state.status === "running";
+export type LivingState = Extract<ContainerLifeState, { pid: number }>;
+
+/** It has processes, paused or not. */
+export const isRunning = (state: ContainerLifeState): state is LivingState => "pid" in state;
 
 export function endingOf(state: ContainerLifeState): Ending | undefined {
   return "last" in state ? state.last : undefined;
@@ -79,15 +89,15 @@ export function describeState(state: ContainerLifeState, formatTime: (ns: bigint
   return {
     Status: status,
     // Docker counts a container that waits for its restart as running too.
-    Running: status === "running" || status === "restarting",
-    Paused: false,
+    Running: isRunning(state) || status === "restarting",
+    Paused: status === "paused",
     Restarting: status === "restarting",
     OOMKilled: last?.oomKilled ?? false,
     Dead: false,
-    Pid: state.status === "running" ? state.pid : 0,
+    Pid: isRunning(state) ? state.pid : 0,
     ExitCode: exitCodeOf(state),
     Error: "failure" in state && state.failure !== undefined ? state.failure.message : "",
-    StartedAt: formatTime(state.status === "running" ? state.startedAtNs : (last?.startedAtNs ?? 0n)),
+    StartedAt: formatTime(isRunning(state) ? state.startedAtNs : (last?.startedAtNs ?? 0n)),
     FinishedAt: formatTime(last?.exitedAtNs ?? 0n),
   };
 }

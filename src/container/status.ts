@@ -7,6 +7,8 @@ export function describeStatus(state: ContainerLifeState, nowNs: bigint): string
   switch (state.status) {
     case "running":
       return `Up ${since(state.startedAtNs)}`;
+    case "paused":
+      return `Up ${since(state.startedAtNs)} (Paused)`;
     case "restarting":
       return `Restarting (${state.last.exitCode}) ${since(state.last.exitedAtNs)} ago`;
     case "exited":

@@ -3,6 +3,7 @@ import { parseSignal } from "../units/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import type { LiveContainer } from "./live.ts";
 import { notify } from "./notify.ts";
+import { unpauseContainer } from "./pause.ts";
 import type { ContainerRecord } from "./record.ts";
 import { startContainer } from "./start.ts";
 import { exited, isRunning } from "./state.ts";
@@ -78,6 +79,14 @@ async function signalTask(
 ): Promise<void> {
   await live.task?.signal(signal);
   notify(context, record, "kill", { signal: String(signal) });
+  if (context.table.get(record.id)?.state.status === "paused" && isToEnd(record, signal))
+    await unpauseContainer(context, record.id);
+}
+
+/** A frozen process hears of no signal: one that is to end it is followed by letting it go on. */
+function isToEnd({ definition }: ContainerRecord, signal: number): boolean {
+  const { StopSignal } = definition.config;
+  return signal === SIGKILL || StopSignal === undefined || parseSignal(StopSignal) === signal;
 }
 
 async function endsWithin(live: LiveContainer, seconds: number): Promise<boolean> {

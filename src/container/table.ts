@@ -1,5 +1,6 @@
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { Migration, Store } from "../store/index.ts";
+import type { HostConfig } from "../wire/index.ts";
 import type { ContainerDefinition, ContainerRecord } from "./record.ts";
 import type { ContainerLifeState } from "./state.ts";
 
@@ -26,6 +27,8 @@ export interface ContainerTable {
   /** The count of restarts by policy stays as it is unless given. */
   setState(id: string, state: ContainerLifeState, restartCount?: number): ContainerRecord;
   setName(id: string, name: string): ContainerRecord;
+  /** What `update` changes of a definition. */
+  setHostConfig(id: string, hostConfig: HostConfig): ContainerRecord;
   delete(id: string): void;
   /** By full id. */
   get(id: string): ContainerRecord | undefined;
@@ -44,6 +47,7 @@ export function createContainerTable(store: Store): ContainerTable {
     "INSERT INTO container (id, name, created_at_ns, definition, state) VALUES (?, ?, ?, ?, ?)",
   );
   const updateState = database.prepare("UPDATE container SET state = ?, restart_count = ? WHERE id = ?");
+  const updateDefinition = database.prepare("UPDATE container SET definition = ? WHERE id = ?");
   const updateName = database.prepare("UPDATE container SET name = ? WHERE id = ?");
   const deleteRow = database.prepare("DELETE FROM container WHERE id = ?");
 
@@ -94,6 +98,12 @@ export function createContainerTable(store: Store): ContainerTable {
       const record = { ...current(id), name };
       updateName.run(name, id);
       return remember(record);
+    },
+    setHostConfig(id, hostConfig) {
+      const record = current(id);
+      const definition = { ...record.definition, hostConfig };
+      updateDefinition.run(JSON.stringify(definition), id);
+      return remember({ ...record, definition });
     },
     delete(id) {
       const { name } = current(id);

@@ -1,7 +1,7 @@
 import { cancelled } from "../errors/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import type { WaitCondition, WaitResult } from "./service.ts";
-import { exitCodeOf } from "./state.ts";
+import { exitCodeOf, isRunning } from "./state.ts";
 
 /**
  * Wait for a container to stop running, to exit once more, or to be removed. The container is looked up at once;
@@ -14,7 +14,7 @@ export function waitForContainer(
   signal: AbortSignal,
 ): { result: Promise<WaitResult> } {
   const { id, state } = context.table.find(reference);
-  const stopped = state.status !== "running" && state.status !== "restarting";
+  const stopped = !isRunning(state) && state.status !== "restarting";
   if (condition === "not-running" && stopped)
     return { result: Promise.resolve({ statusCode: exitCodeOf(state) }) };
 

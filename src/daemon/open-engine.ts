@@ -104,6 +104,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     volumes,
     launcher: createTaskLauncher({ execRoot, shimPath }),
     planner: container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp }),
+    groups: container.createContainerGroups(layout, cgroupParent),
     events,
     log,
     folder,

@@ -38,20 +38,20 @@ export function describeVersion(): VersionReply {
 export interface EngineFacts {
   readonly id: string;
   readonly dataRoot: string;
-  readonly containers: { readonly all: number; readonly running: number };
+  readonly containers: { readonly all: number; readonly running: number; readonly paused: number };
   readonly images: number;
   readonly cgroupVersion: "1" | "2";
   readonly warnings: readonly string[];
 }
 
 export function describeInfo(facts: EngineFacts): InfoReply {
-  const { all, running } = facts.containers;
+  const { all, running, paused } = facts.containers;
   return {
     ID: facts.id,
     Containers: all,
     ContainersRunning: running,
-    ContainersPaused: 0,
-    ContainersStopped: all - running,
+    ContainersPaused: paused,
+    ContainersStopped: all - running - paused,
     Images: facts.images,
     Driver: "overlay2",
     DriverStatus: [["Backing Filesystem", backingFilesystem(facts.dataRoot)]],

@@ -7,7 +7,9 @@ import type {
   HostConfig,
   Mount,
   PortMap,
+  Resources,
   RestartPolicy,
+  UpdateBody,
 } from "../../wire/index.ts";
 import {
   boolean,
@@ -81,21 +83,14 @@ function healthcheck(o: JsonObject): HealthConfig {
 
 function hostConfig(o: JsonObject): HostConfig {
   const log = object(o.LogConfig, "LogConfig");
-  const restart = object(o.RestartPolicy, "RestartPolicy");
   const [rows = 0, columns = 0] = list(o, "ConsoleSize", integer) ?? [];
-  const weights = (item: JsonObject) => ({ Path: string(item, "Path"), Weight: integer(item, "Weight") });
-  const rates = (item: JsonObject) => ({ Path: string(item, "Path"), Rate: integer(item, "Rate") });
   return {
     Binds: strings(o, "Binds"),
     ContainerIDFile: string(o, "ContainerIDFile"),
     LogConfig: { Type: string(log, "Type"), Config: map(log, "Config", string) },
     NetworkMode: string(o, "NetworkMode"),
     PortBindings: portMap(o, "PortBindings"),
-    RestartPolicy: {
-      // The service knows which names exist and refuses the others.
-      Name: string(restart, "Name") as RestartPolicy["Name"],
-      MaximumRetryCount: integer(restart, "MaximumRetryCount"),
-    },
+    RestartPolicy: restartPolicy(object(o.RestartPolicy, "RestartPolicy")),
     AutoRemove: boolean(o, "AutoRemove"),
     VolumeDriver: string(o, "VolumeDriver"),
     VolumesFrom: strings(o, "VolumesFrom"),
@@ -130,6 +125,14 @@ function hostConfig(o: JsonObject): HostConfig {
     MaskedPaths: strings(o, "MaskedPaths"),
     ReadonlyPaths: strings(o, "ReadonlyPaths"),
     ...maybe(o, "Init", boolean),
+    ...resources(o),
+  };
+}
+
+function resources(o: JsonObject): Resources {
+  const weights = (item: JsonObject) => ({ Path: string(item, "Path"), Weight: integer(item, "Weight") });
+  const rates = (item: JsonObject) => ({ Path: string(item, "Path"), Rate: integer(item, "Rate") });
+  return {
     CpuShares: integer(o, "CpuShares"),
     Memory: integer(o, "Memory"),
     NanoCpus: integer(o, "NanoCpus"),
@@ -169,6 +172,19 @@ function hostConfig(o: JsonObject): HostConfig {
       Soft: integer(item, "Soft"),
       Hard: integer(item, "Hard"),
     })),
+  };
+}
+
+/** Body of POST /containers/{id}/update. */
+export function parseUpdate(o: JsonObject): UpdateBody {
+  return { resources: resources(o), restartPolicy: restartPolicy(object(o.RestartPolicy, "RestartPolicy")) };
+}
+
+function restartPolicy(o: JsonObject): RestartPolicy {
+  return {
+    // The service knows which names exist and refuses the others.
+    Name: string(o, "Name") as RestartPolicy["Name"],
+    MaximumRetryCount: integer(o, "MaximumRetryCount"),
   };
 }
 

@@ -56,6 +56,28 @@ export const kill: Command = {
     ),
 };
 
+export const pause: Command = {
+  name: "pause",
+  usage: CONTAINERS,
+  description: "Pause all processes within one or more containers",
+  aliases: ["container pause", "pause"],
+  flags: [],
+  minArgs: 1,
+  run: ({ args, client }) =>
+    forEach(args, (name) => client.json("POST", `/containers/${segment(name)}/pause`)),
+};
+
+export const unpause: Command = {
+  name: "unpause",
+  usage: CONTAINERS,
+  description: "Unpause all processes within one or more containers",
+  aliases: ["container unpause", "unpause"],
+  flags: [],
+  minArgs: 1,
+  run: ({ args, client }) =>
+    forEach(args, (name) => client.json("POST", `/containers/${segment(name)}/unpause`)),
+};
+
 export const rm: Command = {
   name: "rm",
   usage: `[OPTIONS] ${CONTAINERS}`,

@@ -128,7 +128,8 @@ export function environmentOf(flags: FlagValues): string[] {
   });
 }
 
-function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
+/** "on-failure:3" */
+export function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
   const [name = "", count] = text.split(":");
   if (count !== undefined && !/^\d+$/.test(count))
     throw new ExitError(125, `invalid restart policy format: maximum retry count must be an integer`);

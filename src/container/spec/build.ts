@@ -23,31 +23,13 @@ export interface SpecInput {
 const OCI_VERSION = "1.2.0";
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Hidden: what tells of the host or reaches its devices. */
-const MASKED_PATHS = [
-  "/proc/asound",
-  "/proc/acpi",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/latency_stats",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/sys/firmware",
-  "/sys/devices/virtual/powercap",
-];
-const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 /** The OCI runtime specification of a container. */
 export function buildSpec(input: SpecInput): Spec {
   const { record, files, joined, layout } = input;
   const { config, hostConfig: host, mounts } = record.definition;
-  const security = parseSecurityOptions(host);
   const { devices, rules } = devicesOf(host);
   const cgroupPath = cgroupPathOf(input);
-  const namespaces = namespacesOf(host, joined, layout);
+  const namespaces = namespacesOf(host, joined);
   const has = (type: SpecNamespaceType) => namespaces.some((namespace) => namespace.type === type);
   return {
     ociVersion: OCI_VERSION,
@@ -61,8 +43,8 @@ export function buildSpec(input: SpecInput): Spec {
       cgroupsPath: cgroupPath,
       resources: resourcesOf(host, rules),
       sysctl: { ...networkSysctls(host, namespaces), ...host.Sysctls },
-      maskedPaths: security.systemPathsUnconfined ? [] : (host.MaskedPaths ?? MASKED_PATHS),
-      readonlyPaths: security.systemPathsUnconfined ? [] : (host.ReadonlyPaths ?? READONLY_PATHS),
+      maskedPaths: host.MaskedPaths ?? [],
+      readonlyPaths: host.ReadonlyPaths ?? [],
       rootfsPropagation: mounts.some(({ Propagation }) => Propagation.endsWith("shared"))
         ? "rshared"
         : mounts.some(({ Propagation }) => Propagation.endsWith("slave"))
@@ -77,24 +59,16 @@ export function cgroupPathOf({ record, cgroupParent }: Pick<SpecInput, "record" 
   return `${parent.startsWith("/") ? parent : `/${parent}`}/${record.id}`;
 }
 
-function namespacesOf(
-  host: HostConfig,
-  joined: JoinedNamespaces,
-  layout: CgroupLayout,
-): Spec["linux"]["namespaces"] {
+function namespacesOf(host: HostConfig, joined: JoinedNamespaces): Spec["linux"]["namespaces"] {
   const own = (type: SpecNamespaceType, path: string | undefined) =>
     path === undefined ? { type } : { type, path };
-  // Docker gives a cgroup namespace by default where version 2 is alone.
-  const cgroupns =
-    host.CgroupnsMode === "private" ||
-    (host.CgroupnsMode === "" && layout.legacy.size === 0 && !host.Privileged);
   return [
     { type: "mount" },
     ...(host.NetworkMode === "host" ? [] : [own("network", joined.network)]),
     ...(host.UTSMode === "host" ? [] : [{ type: "uts" as const }]),
     ...(host.PidMode === "host" ? [] : [own("pid", joined.pid)]),
     ...(host.IpcMode === "host" ? [] : [own("ipc", joined.ipc)]),
-    ...(cgroupns ? [{ type: "cgroup" as const }] : []),
+    ...(host.CgroupnsMode === "private" ? [{ type: "cgroup" as const }] : []),
   ];
 }
 

@@ -1,16 +1,15 @@
 import { statSync } from "node:fs";
 import { invalid } from "../../errors/index.ts";
 import type { LinuxResources } from "../../runtime/spec/index.ts";
-import type { HostConfig, ThrottleDevice } from "../../wire/index.ts";
+import type { Resources, ThrottleDevice } from "../../wire/index.ts";
 
 const CPU_PERIOD_US = 100_000;
 
 /** The limits of a container as the OCI specification has them. */
-export function resourcesOf(host: HostConfig, devices: { allow: boolean; rule: string }[]): LinuxResources {
+export function resourcesOf(host: Resources, devices: { allow: boolean; rule: string }[]): LinuxResources {
   const memory = defined({
     limit: host.Memory > 0 ? host.Memory : undefined,
-    // Docker's rule: without a word on swap a container may use as much swap as memory.
-    swap: host.MemorySwap !== 0 ? host.MemorySwap : host.Memory > 0 ? 2 * host.Memory : undefined,
+    swap: host.MemorySwap !== 0 ? host.MemorySwap : undefined,
     reservation: host.MemoryReservation > 0 ? host.MemoryReservation : undefined,
     swappiness:
       host.MemorySwappiness !== null && host.MemorySwappiness >= 0 ? host.MemorySwappiness : undefined,
@@ -22,6 +21,8 @@ export function resourcesOf(host: HostConfig, devices: { allow: boolean; rule: s
     shares: host.CpuShares > 0 ? host.CpuShares : undefined,
     quota: quota !== 0 ? quota : undefined,
     period: period !== 0 ? period : undefined,
+    realtimePeriod: host.CpuRealtimePeriod > 0 ? host.CpuRealtimePeriod : undefined,
+    realtimeRuntime: host.CpuRealtimeRuntime > 0 ? host.CpuRealtimeRuntime : undefined,
     cpus: host.CpusetCpus || undefined,
     mems: host.CpusetMems || undefined,
   });
@@ -36,17 +37,27 @@ export function resourcesOf(host: HostConfig, devices: { allow: boolean; rule: s
     memory,
     cpu,
     ...pids,
-    blockIO: { ...(host.BlkioWeight > 0 ? { weight: host.BlkioWeight } : {}), throttle },
+    blockIO: {
+      ...(host.BlkioWeight > 0 ? { weight: host.BlkioWeight } : {}),
+      weightDevice: (host.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({
+        device: blockDevice(Path),
+        weight: Weight,
+      })),
+      throttle,
+    },
     devices,
   };
 }
 
 function throttles(list: ThrottleDevice[] | null, file: string, unified: string) {
-  return (list ?? []).map(({ Path, Rate }) => {
-    const stat = statSync(Path, { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isBlockDevice()) throw invalid(`${Path} is no block device`);
-    return { file, unified, device: `${major(stat.rdev)}:${minor(stat.rdev)}`, rate: Rate };
-  });
+  return (list ?? []).map(({ Path, Rate }) => ({ file, unified, device: blockDevice(Path), rate: Rate }));
+}
+
+/** "8:0" of a path. */
+function blockDevice(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isBlockDevice()) throw invalid(`${path} is no block device`);
+  return `${major(stat.rdev)}:${minor(stat.rdev)}`;
 }
 
 /** Numbers of a device as makedev(3) packs them. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { invalid, unsupported } from "../../errors/index.ts";
 import { DEFAULT_PROFILE, parseSeccompProfile, type SeccompProfile } from "../../runtime/seccomp/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
@@ -8,13 +9,19 @@ export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   /** `systempaths=unconfined`: nothing masked or read-only. */
   readonly systemPathsUnconfined: boolean;
+  /** What is asked for and has no effect on this host. */
+  readonly warnings: string[];
 }
 
-/** `--security-opt` words. A policy that this engine cannot enforce is refused, never passed over. */
+/**
+ * `--security-opt` words. A policy that this host enforces and this engine cannot set is refused; one that the host
+ * does not enforce at all is accepted with a warning, for Docker takes it there too.
+ */
 export function parseSecurityOptions({ SecurityOpt, Privileged }: HostConfig): SecurityOptions {
   let seccomp: SeccompProfile | undefined = Privileged ? undefined : DEFAULT_PROFILE;
   let noNewPrivileges = false;
   let systemPathsUnconfined = Privileged;
+  const warnings: string[] = [];
   for (const option of SecurityOpt ?? []) {
     const [, key = option, value = ""] = /^([^=:]+)[=:](.*)$/s.exec(option) ?? [];
     switch (key) {
@@ -28,12 +35,16 @@ export function parseSecurityOptions({ SecurityOpt, Privileged }: HostConfig): S
         else seccomp = parseSeccompProfile(value);
         break;
       case "apparmor":
-        if (value !== "unconfined")
-          throw unsupported(`AppArmor is not enabled in this engine: cannot apply profile ${value}`);
+        if (value === "unconfined") break;
+        if (existsSync("/sys/kernel/security/apparmor"))
+          throw unsupported(`this engine sets no AppArmor profile: cannot apply ${value}`);
+        warnings.push(`AppArmor is not enabled on this host: the profile ${value} is not applied.`);
         break;
       case "label":
-        if (value !== "disable")
-          throw unsupported(`SELinux is not enabled in this engine: cannot apply label ${value}`);
+        if (value === "disable") break;
+        if (existsSync("/sys/fs/selinux/enforce"))
+          throw unsupported(`this engine sets no SELinux label: cannot apply ${value}`);
+        warnings.push(`SELinux is not enabled on this host: the label ${value} is not applied.`);
         break;
       case "systempaths":
         if (value !== "unconfined") throw invalid(`invalid --security-opt: "${option}"`);
@@ -43,5 +54,5 @@ export function parseSecurityOptions({ SecurityOpt, Privileged }: HostConfig): S
         throw invalid(`invalid --security-opt 2: "${option}"`);
     }
   }
-  return { seccomp, noNewPrivileges, systemPathsUnconfined };
+  return { seccomp, noNewPrivileges, systemPathsUnconfined, warnings };
 }

@@ -4,11 +4,6 @@ import type { ContainerConfig, HostConfig } from "../../wire/index.ts";
 /** What a request can ask for that this version of the engine does not have: never ignored, refused in one sentence. */
 const REFUSALS: readonly [asked: (host: HostConfig, config: ContainerConfig) => boolean, sentence: string][] =
   [
-    [(host) => host.Init === true, "--init is not supported yet: run an init from the image"],
-    [
-      (host) => host.UsernsMode !== "" && host.UsernsMode !== "host",
-      "--userns takes only host: this engine does not remap users yet",
-    ],
     [
       (host) => (host.DeviceRequests ?? []).length > 0,
       'could not select device driver "" with capabilities: [[gpu]]',
@@ -19,16 +14,8 @@ const REFUSALS: readonly [asked: (host: HostConfig, config: ContainerConfig) => 
       "unknown or invalid runtime name: this engine has the runtime gantry",
     ],
     [
-      (host) => host.CpuRealtimePeriod !== 0 || host.CpuRealtimeRuntime !== 0,
-      "real-time CPU limits are not supported by this engine",
-    ],
-    [
       (host) => Object.keys(host.StorageOpt ?? {}).length > 0,
       "--storage-opt is not supported: the overlay snapshotter has no quotas",
-    ],
-    [
-      (host) => (host.BlkioWeightDevice ?? []).length > 0,
-      "--blkio-weight-device is not supported by this engine",
     ],
     [
       (host) => host.VolumeDriver !== "" && host.VolumeDriver !== "local",

@@ -1,2 +1,5 @@
+export { type ControlGroup, controlGroup } from "./control.ts";
 export { type CgroupLayout, cgroupVersion, readCgroupLayout } from "./layout.ts";
 export { cgroupJoins, cgroupOperations, prepareCgroupParent, removeCgroupParent } from "./operations.ts";
+export type * from "./statistics.ts";
+export { type LimitSupport, limitSupport } from "./support.ts";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** How the control groups of this machine are mounted: which controller is where. */
 export interface CgroupLayout {
@@ -49,3 +50,38 @@ function controllersOf(folder: string): Set<string> {
 
 /** "2" where version 2 alone is mounted, as Docker's info says. */
 export const cgroupVersion = (layout: CgroupLayout): "1" | "2" => (layout.legacy.size === 0 ? "2" : "1");
+
+export interface CgroupFolder {
+  readonly folder: string;
+  readonly version: 1 | 2;
+  readonly controllers: readonly string[];
+}
+
+/** The folders of one group ("/gantry/ID") in all hierarchies. */
+export function foldersOf(layout: CgroupLayout, path: string): CgroupFolder[] {
+  const byFolder = new Map<string, string[]>();
+  for (const [controller, folder] of layout.legacy)
+    byFolder.set(folder, [...(byFolder.get(folder) ?? []), controller]);
+  const legacy = [...byFolder].map(
+    ([folder, controllers]): CgroupFolder => ({
+      folder: join(folder, path),
+      version: 1,
+      controllers,
+    }),
+  );
+  if (layout.unified === undefined) return legacy;
+  return [
+    ...legacy,
+    { folder: join(layout.unified, path), version: 2, controllers: [...layout.unifiedControllers] },
+  ];
+}
+
+/** The group's folder where a version 1 controller is, or undefined when version 2 has it (or nobody). */
+export function legacyFolder(layout: CgroupLayout, path: string, controller: string): string | undefined {
+  const root = layout.legacy.get(controller);
+  return root === undefined ? undefined : join(root, path);
+}
+
+/** The group's folder in version 2. */
+export const unifiedFolder = (layout: CgroupLayout, path: string): string | undefined =>
+  layout.unified === undefined ? undefined : join(layout.unified, path);

@@ -22,7 +22,16 @@ const may = (file: string, data: string | number | bigint): LimitFile => ({
 /** Files of one version 1 controller (kernel: admin-guide/cgroup-v1). */
 export function legacyLimits(
   controller: string,
-  { memory = {}, cpu = {}, pids, blockIO = {}, devices }: LinuxResources,
+  {
+    memory = {},
+    cpu = {},
+    pids,
+    blockIO = {},
+    devices,
+    hugepages = [],
+    network = {},
+    rdma = [],
+  }: LinuxResources,
 ): LimitFile[] {
   const files: LimitFile[] = [];
   switch (controller) {
@@ -39,6 +48,10 @@ export function legacyLimits(
       if (cpu.shares !== undefined) files.push(must("cpu.shares", cpu.shares));
       if (cpu.period !== undefined) files.push(must("cpu.cfs_period_us", cpu.period));
       if (cpu.quota !== undefined) files.push(must("cpu.cfs_quota_us", cpu.quota));
+      if (cpu.burst !== undefined) files.push(must("cpu.cfs_burst_us", cpu.burst));
+      if (cpu.realtimePeriod !== undefined) files.push(must("cpu.rt_period_us", cpu.realtimePeriod));
+      if (cpu.realtimeRuntime !== undefined) files.push(must("cpu.rt_runtime_us", cpu.realtimeRuntime));
+      if (cpu.idle !== undefined) files.push(must("cpu.idle", cpu.idle));
       break;
     case "cpuset":
       if (cpu.cpus) files.push(must("cpuset.cpus", cpu.cpus));
@@ -50,12 +63,29 @@ export function legacyLimits(
     case "blkio":
       if (blockIO.weight !== undefined)
         files.push(may("blkio.bfq.weight", blockIO.weight), may("blkio.weight", blockIO.weight));
+      for (const { device, weight } of blockIO.weightDevice ?? []) {
+        files.push(may("blkio.bfq.weight_device", `${device} ${weight}`));
+        files.push(may("blkio.weight_device", `${device} ${weight}`));
+      }
       for (const { file, device, rate } of blockIO.throttle ?? [])
         files.push(must(`blkio.throttle.${file}_device`, `${device} ${rate}`));
       break;
     case "devices":
       for (const { allow, rule } of devices ?? [])
         files.push(must(allow ? "devices.allow" : "devices.deny", rule));
+      break;
+    case "hugetlb":
+      for (const { size, limit } of hugepages) files.push(must(`hugetlb.${size}.limit_in_bytes`, limit));
+      break;
+    case "net_cls":
+      if (network.classId !== undefined) files.push(must("net_cls.classid", network.classId));
+      break;
+    case "net_prio":
+      for (const { name, priority } of network.priorities ?? [])
+        files.push(must("net_prio.ifpriomap", `${name} ${priority}`));
+      break;
+    case "rdma":
+      for (const line of rdma) files.push(must("rdma.max", line));
       break;
   }
   return files;
@@ -64,7 +94,7 @@ export function legacyLimits(
 /** Files of one version 2 controller (kernel: admin-guide/cgroup-v2), with the conversions that runc made standard. */
 export function unifiedLimits(
   controller: string,
-  { memory = {}, cpu = {}, pids, blockIO = {} }: LinuxResources,
+  { memory = {}, cpu = {}, pids, blockIO = {}, hugepages = [], rdma = [], unified = {} }: LinuxResources,
 ): LimitFile[] {
   const files: LimitFile[] = [];
   switch (controller) {
@@ -86,6 +116,8 @@ export function unifiedLimits(
           ),
         );
       }
+      if (cpu.burst !== undefined) files.push(must("cpu.max.burst", cpu.burst));
+      if (cpu.idle !== undefined) files.push(must("cpu.idle", cpu.idle));
       break;
     case "cpuset":
       if (cpu.cpus) files.push(must("cpuset.cpus", cpu.cpus));
@@ -94,6 +126,12 @@ export function unifiedLimits(
     case "pids":
       if (pids !== undefined) files.push(must("pids.max", pids.limit > 0 ? pids.limit : "max"));
       break;
+    case "hugetlb":
+      for (const { size, limit } of hugepages) files.push(must(`hugetlb.${size}.max`, limit));
+      break;
+    case "rdma":
+      for (const line of rdma) files.push(must("rdma.max", line));
+      break;
     case "io":
       if (blockIO.weight !== undefined) {
         files.push(
@@ -101,10 +139,17 @@ export function unifiedLimits(
           may("io.weight", `default ${blkioToIoWeight(blockIO.weight)}`),
         );
       }
-      for (const { device, rate, unified } of blockIO.throttle ?? [])
-        files.push(must("io.max", `${device} ${unified}=${rate}`));
+      for (const { device, weight } of blockIO.weightDevice ?? []) {
+        files.push(may("io.bfq.weight", `${device} ${weight}`));
+        files.push(may("io.weight", `${device} ${blkioToIoWeight(weight)}`));
+      }
+      for (const { device, rate, unified: key } of blockIO.throttle ?? [])
+        files.push(must("io.max", `${device} ${key}=${rate}`));
       break;
   }
+  // What the specification names by the files of version 2 themselves wins over what was converted.
+  for (const [file, data] of Object.entries(unified))
+    if (file.startsWith(`${controller}.`)) files.push(must(file, data));
   return files;
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
 import type { Operation } from "../plan/index.ts";
 import type { LinuxResources } from "../spec/index.ts";
-import type { CgroupLayout } from "./layout.ts";
+import { type CgroupLayout, foldersOf } from "./layout.ts";
 import { type LimitFile, legacyLimits, unifiedLimits } from "./limits.ts";
 
 export interface CgroupRequest {
@@ -11,26 +11,6 @@ export interface CgroupRequest {
   /** Path below every hierarchy's root, such as "/gantry/ID". */
   readonly path: string;
   readonly resources: LinuxResources;
-}
-
-/** Folders of the path in all hierarchies. */
-function foldersOf(
-  layout: CgroupLayout,
-  path: string,
-): { folder: string; version: 1 | 2; controllers: string[] }[] {
-  const byFolder = new Map<string, string[]>();
-  for (const [controller, folder] of layout.legacy)
-    byFolder.set(folder, [...(byFolder.get(folder) ?? []), controller]);
-  const legacy = [...byFolder].map(([folder, controllers]) => ({
-    folder: join(folder, path),
-    version: 1 as const,
-    controllers,
-  }));
-  if (layout.unified === undefined) return legacy;
-  return [
-    ...legacy,
-    { folder: join(layout.unified, path), version: 2, controllers: [...layout.unifiedControllers] },
-  ];
 }
 
 /** Make the group, set its limits, put the process in, and watch for out-of-memory kills. */

@@ -72,13 +72,32 @@ export interface LinuxResources {
     swappiness?: number;
     disableOOMKiller?: boolean;
   };
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  cpu?: {
+    shares?: number;
+    quota?: number;
+    period?: number;
+    burst?: number;
+    realtimeRuntime?: number;
+    realtimePeriod?: number;
+    idle?: number;
+    cpus?: string;
+    mems?: string;
+  };
   pids?: { limit: number };
   blockIO?: {
     weight?: number;
+    weightDevice?: { device: string; weight: number }[];
     /** `file` names the version 1 file ("read_bps"), `unified` the key of version 2 ("rbps"); device as "8:0". */
     throttle?: { file: string; unified: string; device: string; rate: number }[];
   };
   /** In the words of the devices controller: "c 1:3 rwm". */
   devices?: { allow: boolean; rule: string }[];
+  /** `size` as the kernel's files have it: "2MB", "1GB". */
+  hugepages?: { size: string; limit: number }[];
+  /** Version 1 only. */
+  network?: { classId?: number; priorities?: { name: string; priority: number }[] };
+  /** Lines of rdma.max: "mlx5_1 hca_handle=3 hca_object=10000". */
+  rdma?: string[];
+  /** Files of version 2 by name. */
+  unified?: Record<string, string>;
 }

@@ -1,0 +1,66 @@
+import { invalid } from "../../errors/index.ts";
+import type { LimitSupport } from "../../runtime/cgroup/index.ts";
+import type { Resources } from "../../wire/index.ts";
+
+const NO_MOUNT = "or the cgroup is not mounted";
+
+/**
+ * Take away the limits that this machine's kernel does not know, with Docker's warning for each. Throws invalid for
+ * those that Docker refuses to drop.
+ */
+export function discardUnknownLimits<T extends Resources>(
+  asked: T,
+  support: LimitSupport,
+): { resources: T; warnings: string[] } {
+  const resources: T = { ...asked };
+  const warnings: string[] = [];
+  const discard = (changes: Partial<Resources>, warning: string) => {
+    Object.assign(resources, changes);
+    warnings.push(`Your kernel does not support ${warning}`);
+  };
+  if (asked.NanoCpus > 0 && !support.cpuQuota) {
+    throw invalid(`NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler ${NO_MOUNT}`);
+  }
+  if ((asked.CpuRealtimePeriod !== 0 || asked.CpuRealtimeRuntime !== 0) && !support.cpuRealtime)
+    throw invalid("Your kernel does not support CPU real-time scheduler");
+
+  if (asked.Memory > 0 && !support.memory)
+    discard({ Memory: 0, MemorySwap: -1 }, `memory limit capabilities ${NO_MOUNT}. Limitation discarded.`);
+  if (asked.Memory > 0 && asked.MemorySwap !== -1 && !support.swap)
+    discard({ MemorySwap: -1 }, `swap limit capabilities ${NO_MOUNT}. Memory limited without swap.`);
+  if (asked.MemorySwappiness !== null && asked.MemorySwappiness !== -1 && !support.swappiness) {
+    discard(
+      { MemorySwappiness: null },
+      `memory swappiness capabilities ${NO_MOUNT}. Memory swappiness discarded.`,
+    );
+  }
+  if (asked.MemoryReservation > 0 && !support.memoryReservation)
+    discard({ MemoryReservation: 0 }, `memory soft limit capabilities ${NO_MOUNT}. Limitation discarded.`);
+  if (asked.OomKillDisable === true && !support.oomKillDisable)
+    discard({ OomKillDisable: false }, "OomKillDisable. OomKillDisable discarded.");
+  if (asked.PidsLimit !== null && asked.PidsLimit !== 0 && !support.pids)
+    discard({ PidsLimit: null }, `PIDs limit capabilities ${NO_MOUNT}. PIDs limit discarded.`);
+  if (asked.CpuShares > 0 && !support.cpuShares)
+    discard({ CpuShares: 0 }, `CPU shares ${NO_MOUNT}. Shares discarded.`);
+  if ((asked.CpuPeriod !== 0 || asked.CpuQuota !== 0) && !support.cpuQuota)
+    discard({ CpuPeriod: 0, CpuQuota: 0 }, "CPU CFS scheduler. CPU period/quota discarded.");
+  if ((asked.CpusetCpus !== "" || asked.CpusetMems !== "") && !support.cpuset)
+    discard({ CpusetCpus: "", CpusetMems: "" }, `cpuset ${NO_MOUNT}. CPUset discarded.`);
+  if (asked.BlkioWeight > 0 && !support.blkioWeight)
+    discard({ BlkioWeight: 0 }, `Block I/O weight ${NO_MOUNT}. Weight discarded.`);
+  if (asked.BlkioWeightDevice?.length && !support.blkioWeightDevice)
+    discard({ BlkioWeightDevice: [] }, `Block I/O weight_device ${NO_MOUNT}. Weight-device discarded.`);
+  for (const [field, kind, direction] of THROTTLES) {
+    if (!asked[field]?.length || support.blkioThrottle) continue;
+    const what = `Block I/O ${kind} ${direction} limit discarded.`;
+    discard({ [field]: [] }, `${kind} Block I/O ${direction} limit ${NO_MOUNT}. ${what}`);
+  }
+  return { resources, warnings };
+}
+
+const THROTTLES = [
+  ["BlkioDeviceReadBps", "BPS", "read"],
+  ["BlkioDeviceWriteBps", "BPS", "write"],
+  ["BlkioDeviceReadIOps", "IOPS", "read"],
+  ["BlkioDeviceWriteIOps", "IOPS", "write"],
+] as const;

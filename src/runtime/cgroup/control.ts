@@ -1,0 +1,94 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { errnoOf, internal, invalid } from "../../errors/index.ts";
+import type { LinuxResources } from "../spec/index.ts";
+import { freeze, isFrozen, thaw } from "./freezer.ts";
+import { type CgroupLayout, foldersOf } from "./layout.ts";
+import { type LimitFile, legacyLimits, unifiedLimits } from "./limits.ts";
+import { type CgroupStatistics, readStatistics } from "./statistics.ts";
+
+/** A control group that exists, while its processes run. */
+export interface ControlGroup {
+  /** Stop all its processes where they are. Throws internal when one cannot be stopped. */
+  freeze(): Promise<void>;
+  thaw(): void;
+  isFrozen(): boolean;
+  /** Set the limits that are given; others stay. Throws invalid for a value that the kernel refuses. */
+  apply(resources: LinuxResources): void;
+  /** Ids of all processes in it and in groups below it. Empty when it is gone. */
+  processes(): number[];
+  statistics(): CgroupStatistics;
+}
+
+export function controlGroup(layout: CgroupLayout, path: string): ControlGroup {
+  return {
+    freeze: () => freeze(layout, path),
+    thaw: () => thaw(layout, path),
+    isFrozen: () => isFrozen(layout, path),
+    apply: (resources) => applyLimits(layout, path, resources),
+    processes: () => processesIn(foldersOf(layout, path).at(-1)?.folder ?? ""),
+    statistics: () => readStatistics(layout, path),
+  };
+}
+
+function applyLimits(layout: CgroupLayout, path: string, resources: LinuxResources): void {
+  for (const { folder, version, controllers } of foldersOf(layout, path)) {
+    for (const controller of controllers) {
+      const files =
+        version === 1
+          ? inPossibleOrder(folder, legacyLimits(controller, resources))
+          : unifiedLimits(controller, resources);
+      for (const limit of files) writeLimit(folder, limit);
+    }
+  }
+}
+
+/** Memory with swap may never be below memory alone: where the former grows, it has to grow first. */
+function inPossibleOrder(folder: string, files: LimitFile[]): LimitFile[] {
+  const swap = files.find(({ file }) => file === "memory.memsw.limit_in_bytes");
+  const memory = files.find(({ file }) => file === "memory.limit_in_bytes");
+  if (swap === undefined || memory === undefined) return files;
+  const now = readNumber(join(folder, swap.file));
+  const grows = swap.data === "-1" || (now !== undefined && BigInt(swap.data) > now);
+  return grows ? [swap, ...files.filter((file) => file !== swap)] : files;
+}
+
+function readNumber(file: string): bigint | undefined {
+  try {
+    return BigInt(readFileSync(file, "utf8").trim());
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function writeLimit(folder: string, { file, data, optional }: LimitFile): void {
+  try {
+    writeFileSync(join(folder, file), data);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === "ENOENT" && optional) return;
+    if (errno === "EBUSY")
+      throw invalid(`${file} cannot be set to ${data}: more than that is in use`, { cause });
+    if (errno === "EINVAL" || errno === "ERANGE" || errno === "ENODEV")
+      throw invalid(`the kernel refuses ${data} for ${file}`, { cause });
+    throw internal(`${file} cannot be set to ${data}: ${errno ?? "failed"}`, { cause });
+  }
+}
+
+function processesIn(top: string): number[] {
+  const found: number[] = [];
+  const folders = [top];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    try {
+      const text = readFileSync(join(folder, "cgroup.procs"), "utf8");
+      found.push(...text.split("\n").filter(Boolean).map(Number));
+      for (const entry of readdirSync(folder, { withFileTypes: true }))
+        if (entry.isDirectory()) folders.push(join(folder, entry.name));
+    } catch (error) {
+      // A group may go while it is looked at.
+      if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENODEV") throw error;
+    }
+  }
+  return found.sort((a, b) => a - b);
+}
