@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { allStages } from "./stages.ts";
@@ -11,6 +11,11 @@ import { compareTraces, readTraces } from "./traces.ts";
 const folder = mkdtempSync(join(tmpdir(), "gantry-test-"));
 // Every tool and test puts its temporary files below ours.
 process.env.TMPDIR = folder;
+// And so do tools with what they keep for next time.
+process.env.HOME = join(folder, "home");
+mkdirSync(process.env.HOME);
+for (const name of ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"])
+  delete process.env[name];
 const only = process.argv.slice(2);
 const isRoot = process.getuid?.() === 0;
 const total = { passed: 0, failed: 0, skipped: 0 };

@@ -38,10 +38,11 @@ export class Dockerd implements AsyncDisposable {
       join(folder, "daemon.json"),
       JSON.stringify({ "deprecated-key-path": `${folder}/key.json` }),
     );
-    // What dockerd and containerd put into fixed places goes into file systems that only they see.
+    // What dockerd and containerd put into fixed places goes into file systems that only they see. (-n: mount(8) itself
+    // keeps no record of them in /run.)
     const script = `
       for folder in /run /opt; do
-        if [ -d "$folder" ]; then mount -t tmpfs -o mode=755 tmpfs "$folder"; fi
+        if [ -d "$folder" ]; then mount -n -t tmpfs -o mode=755 tmpfs "$folder"; fi
       done
       ip link set lo up
       exec dockerd "$@"`;
@@ -133,7 +134,7 @@ async function storageDriver(folder: string): Promise<string> {
   for (const name of ["lower", "upper", "work", "merged"]) mkdirSync(join(trial, name), { recursive: true });
   const options = `lowerdir=${trial}/lower,upperdir=${trial}/upper,workdir=${trial}/work`;
   const { exitCode } = await runProgram("unshare", [
-    ...["--mount", "mount", "-t", "overlay", "overlay", "-o", options, `${trial}/merged`],
+    ...["--mount", "mount", "-n", "-t", "overlay", "overlay", "-o", options, `${trial}/merged`],
   ]);
   rmSync(trial, { recursive: true, force: true });
   return exitCode === 0 ? "overlay2" : "vfs";
