@@ -1,11 +1,15 @@
-export type { Credentials } from "./authorize.ts";
-export { openRepository, type Repository, type RepositoryAddress } from "./client.ts";
+export { openRepository, type RemoteManifest, type Repository, type RepositoryAddress } from "./client.ts";
+export { type Credentials, credentialsOf, parseRegistryAuth } from "./credentials.ts";
 export {
   type Descriptor,
   digestOf,
   type ImageIndex,
   type ImageManifest,
-  type Platform,
+  isForeign,
   parseManifest,
   selectPlatform,
 } from "./manifest.ts";
+export { RegistryNetwork, type RegistryNetworkOptions } from "./network.ts";
+export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
+export { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
+export { type MirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";

@@ -1,17 +1,14 @@
 import { createHash } from "node:crypto";
 import { invalid, notFound, unsupported } from "../errors/index.ts";
+import { choosePlatform, formatPlatform, type Platform } from "./platform.ts";
 
 /** What content is, how large, and by which digest it is addressed (OCI image-spec, descriptor.md). */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
-}
-
-export interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant?: string;
+  /** Where else the content may be had, for layers that registries must not pass on. */
+  readonly urls?: readonly string[];
 }
 
 export interface ImageManifest {
@@ -39,30 +36,68 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 export const digestOf = (bytes: Uint8Array): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-/** Throws invalid when the bytes are no manifest, unsupported for the schema 1 of before 2016. */
+const INDEX_TYPES: readonly string[] = [MANIFEST_TYPES[0], MANIFEST_TYPES[2]];
+const IMAGE_TYPES: readonly string[] = [MANIFEST_TYPES[1], MANIFEST_TYPES[3]];
+
+/**
+ * Throws invalid when the bytes are no manifest, unsupported for the schema 1 of before 2016 and for what is no image
+ * (another media type, an artifact's config). A document that says itself what it is is believed rather than the
+ * answer's header; one that could be read as both kinds is refused, since its meaning would depend on the reader.
+ */
 export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManifest | ImageIndex {
   const value = parseJson(bytes);
   if (value.schemaVersion === 1)
-    throw unsupported("this image has a schema 1 manifest, which is no longer supported");
+    throw unsupported(
+      "this image has a schema 1 manifest, which is no longer supported: push it again with a newer client",
+    );
+  if (Array.isArray(value.manifests) && (Array.isArray(value.layers) || value.config !== undefined))
+    throw invalid("the manifest is ambiguous: it has both layers and manifests");
   const type = typeof value.mediaType === "string" ? value.mediaType : mediaType;
-  if (Array.isArray(value.manifests) && !type.includes("image.manifest")) {
+  const known = INDEX_TYPES.includes(type) || IMAGE_TYPES.includes(type);
+  if (!known && /^application\/vnd\./.test(type))
+    throw unsupported(`unsupported manifest media type: ${type.slice(0, 100)}`);
+  if (Array.isArray(value.manifests)) {
+    if (IMAGE_TYPES.includes(type)) throw invalid("the manifest's media type does not fit what it holds");
     return { kind: "index", manifests: value.manifests.map(indexEntry) };
   }
-  if (!Array.isArray(value.layers)) throw invalid("the registry's answer is no image manifest");
-  return { kind: "manifest", config: descriptor(value.config), layers: value.layers.map(descriptor) };
+  if (!Array.isArray(value.layers) || INDEX_TYPES.includes(type))
+    throw invalid("the registry's answer is no image manifest");
+  const config = descriptor(value.config);
+  if (!CONFIG_TYPES.includes(config.mediaType)) {
+    throw unsupported(
+      `unsupported media type ${config.mediaType.slice(0, 100)}: this is an artifact, not an image`,
+    );
+  }
+  return { kind: "manifest", config, layers: value.layers.map(layer) };
 }
 
-/** The entry of an index for a platform: same system and architecture, the variant when one was asked for. */
-export function selectPlatform(index: ImageIndex, wanted: Platform, reference: string): Descriptor {
-  const found = index.manifests.find(
-    ({ platform }) =>
-      platform?.os === wanted.os &&
-      platform.architecture === wanted.architecture &&
-      (wanted.variant === undefined || platform.variant === wanted.variant),
-  );
+const CONFIG_TYPES: readonly string[] = [
+  "application/vnd.oci.image.config.v1+json",
+  "application/vnd.docker.container.image.v1+json",
+  // Written by some old tools for what is an image's config all the same.
+  "application/octet-stream",
+];
+
+const LAYER_TYPE =
+  /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar([+.](gzip|zstd))?|docker\.image\.rootfs(\.foreign)?\.diff\.tar(\.(gzip|zstd))?)$/;
+
+/** Layers that registries do not keep (Windows' base layers); they are had from their own URLs. */
+export const isForeign = (mediaType: string): boolean => /nondistributable|rootfs\.foreign/.test(mediaType);
+
+function layer(value: unknown): Descriptor {
+  const plain = descriptor(value);
+  if (!LAYER_TYPE.test(plain.mediaType))
+    throw unsupported(`layers of the type "${plain.mediaType.slice(0, 100)}" cannot be unpacked`);
+  const { urls } = asObject(value);
+  if (!Array.isArray(urls) || !isForeign(plain.mediaType)) return plain;
+  return { ...plain, urls: urls.filter((url) => typeof url === "string" && URL.canParse(url)) };
+}
+
+/** The entry of an index for a platform, by the rules of `choosePlatform`. Throws not-found in Docker's words. */
+export function selectPlatform(index: ImageIndex, wanted: Platform): ImageIndex["manifests"][number] {
+  const found = choosePlatform(index.manifests, wanted);
   if (found !== undefined) return found;
-  const name = [wanted.os, wanted.architecture, wanted.variant].filter(Boolean).join("/");
-  throw notFound(`no matching manifest for ${name} in the manifest list entries of ${reference}`);
+  throw notFound(`no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
 }
 
 function indexEntry(value: unknown): ImageIndex["manifests"][number] {
