@@ -2,8 +2,8 @@
 const layers = [
   ["cli", "api"],
   ["daemon"],
-  ["container", "image", "network", "volume", "events"],
-  ["runtime", "snapshot", "content", "registry", "archive", "netlink", "firewall", "store"],
+  ["container", "image", "build", "network", "volume", "events"],
+  ["runtime", "snapshot", "content", "registry", "archive", "dockerfile", "netlink", "firewall", "store"],
   ["wire"],
   ["platform", "errors", "units", "log", "reference"],
 ];

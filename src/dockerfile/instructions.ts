@@ -1,0 +1,127 @@
+import type { Heredoc } from "./heredoc.ts";
+import type { Location } from "./location.ts";
+
+/** A command: exec form (a JSON list) or shell form (words for a shell). */
+export type CommandForm =
+  | { readonly form: "exec"; readonly args: readonly string[] }
+  | { readonly form: "shell"; readonly command: string };
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Source of a COPY or ADD: a path (pattern, URL) or a here-document. */
+export type CopySource =
+  | { readonly kind: "path"; readonly path: string }
+  | { readonly kind: "heredoc"; readonly heredoc: Heredoc };
+
+export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
+
+/** `RUN --mount`, keys in their one spelling. Numbers as text, since they may hold variables. */
+export interface MountFlag {
+  readonly type: MountType;
+  readonly target: string;
+  readonly source: string;
+  readonly from: string;
+  readonly id: string;
+  readonly env: string;
+  readonly sharing: string;
+  readonly size: string;
+  readonly mode: string;
+  readonly uid: string;
+  readonly gid: string;
+  readonly readonly: boolean;
+  readonly required: boolean;
+}
+
+interface Common {
+  readonly location: Location;
+  /** The instruction as it stands in the file, continuation lines joined: what history and progress show. */
+  readonly text: string;
+  readonly heredocs: readonly Heredoc[];
+  /** As written, for style checks: "From". */
+  readonly spelling: string;
+}
+
+export interface CopyFlags {
+  readonly from: string;
+  readonly chown: string;
+  readonly chmod: string;
+  readonly link: boolean;
+  readonly parents: boolean;
+  readonly exclude: readonly string[];
+  readonly checksum: string;
+  readonly keepGitDir: boolean;
+  /** undefined: local archives are unpacked, downloads are not. */
+  readonly unpack: boolean | undefined;
+}
+
+export interface HealthFlags {
+  readonly interval: string;
+  readonly timeout: string;
+  readonly startPeriod: string;
+  readonly startInterval: string;
+  readonly retries: string;
+}
+
+type Kind =
+  | {
+      readonly name: "FROM";
+      readonly platform: string;
+      readonly image: string;
+      readonly stage: string;
+      readonly as: string;
+    }
+  | {
+      readonly name: "ARG";
+      readonly args: readonly { readonly key: string; readonly value: string | undefined }[];
+    }
+  | { readonly name: "ENV" | "LABEL"; readonly pairs: readonly KeyValue[]; readonly legacy: boolean }
+  | {
+      readonly name: "RUN";
+      readonly command: CommandForm;
+      readonly mounts: readonly MountFlag[];
+      readonly network: string;
+      readonly security: string;
+      readonly devices: readonly string[];
+    }
+  | { readonly name: "CMD" | "ENTRYPOINT"; readonly command: CommandForm }
+  | {
+      readonly name: "COPY" | "ADD";
+      readonly sources: readonly CopySource[];
+      readonly destination: string;
+      readonly flags: CopyFlags;
+    }
+  | { readonly name: "WORKDIR" | "USER" | "STOPSIGNAL" | "MAINTAINER"; readonly value: string }
+  | { readonly name: "EXPOSE"; readonly ports: readonly string[] }
+  | { readonly name: "VOLUME"; readonly paths: readonly string[] }
+  | { readonly name: "SHELL"; readonly shell: readonly string[] }
+  | { readonly name: "HEALTHCHECK"; readonly command: CommandForm | "none"; readonly flags: HealthFlags }
+  | { readonly name: "ONBUILD"; readonly trigger: string };
+
+export type Instruction = Common & Kind;
+export type InstructionName = Instruction["name"];
+export type InstructionOf<Name extends InstructionName> = Extract<Instruction, { readonly name: Name }>;
+
+/** A stage: from its FROM up to the next one. */
+export interface Stage {
+  readonly from: InstructionOf<"FROM">;
+  readonly instructions: readonly Instruction[];
+}
+
+export interface Dockerfile {
+  /** As messages name it. */
+  readonly file: string;
+  readonly source: string;
+  readonly escape: "\\" | "`";
+  readonly syntax: string | undefined;
+  readonly check: string | undefined;
+  /** ARGs before the first FROM. */
+  readonly globalArgs: readonly InstructionOf<"ARG">[];
+  readonly stages: readonly Stage[];
+  /** Places where a continuation holds an empty line. */
+  readonly emptyContinuations: readonly Location[];
+  /** Comments right above an instruction, by its first line. */
+  readonly comments: ReadonlyMap<number, string>;
+}
