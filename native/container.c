@@ -16,10 +16,14 @@
 
 #include "cleanup.h"
 #include "console.h"
+#include "handoff.h"
+#include "hooks.h"
+#include "init.h"
 #include "mounts.h"
 #include "netlink_send.h"
 #include "process.h"
 #include "rootpath.h"
+#include "scheduling.h"
 
 /* What the operations share while they run. */
 struct state {
@@ -29,6 +33,8 @@ struct state {
     int stdio_done;
     struct identity identity;
     struct failure failure;
+    /* who asked for the start, when that was not the shim; else -1 */
+    int starter;
 };
 
 static struct state state;
@@ -55,7 +61,8 @@ static void send_message(int sync, uint32_t kind, const struct failure *failure,
 }
 
 static _Noreturn void give_up(void) {
-    send_message(state.container->sync, SYNC_FAILED, &state.failure, -1);
+    if (state.starter >= 0) handoff_tell(state.starter, &state.failure);
+    else send_message(state.container->sync, SYNC_FAILED, &state.failure, -1);
     _exit(127);
 }
 
@@ -167,19 +174,68 @@ static void add_home(void) {
     container->environment[container->environment_count] = NULL;
 }
 
+/*
+ * Descriptors that the process is given take the numbers from 3 on. What is still needed moves out of their way first;
+ * each comes from a higher number than it goes to, so that none is overwritten before it was moved.
+ */
+static int take_inherited(unsigned *first_free) {
+    struct container *container = state.container;
+    const struct operation *op = find(OP_STDIO_INHERITED);
+    unsigned count = op ? (unsigned)op->f[0].u : 0;
+    *first_free = 3 + count;
+    if (count == 0) return 0;
+    if (op->f[0].u > INHERITED_MORE_MAX) return fail_with(&state.failure, EINVAL, "inherited descriptors", "too many");
+    int above = INHERITED_MORE + (int)count;
+    container->sync = fcntl(container->sync, F_DUPFD_CLOEXEC, above);
+    if (container->start_listener >= 0) container->start_listener = fcntl(container->start_listener, F_DUPFD_CLOEXEC, above);
+    for (int i = 0; i < (int)count; i++)
+        if (dup2(INHERITED_MORE + i, 3 + i) < 0) return fail(&state.failure, "inherited descriptor", "");
+    return 0;
+}
+
+static int await_start(void) {
+    struct container *container = state.container;
+    if (container->start_listener >= 0) {
+        state.starter = handoff_await(container->start_listener);
+        if (state.starter < 0) _exit(127);
+    } else if (container->plan->flags & PLAN_START_ON_REQUEST) {
+        await_message(container->sync, SYNC_START);
+    }
+    for (uint16_t i = 0; i < container->plan->count; i++) {
+        const struct operation *op = &container->plan->operations[i];
+        if (op->code != OP_HOOK || op->f[6].u != HOOK_AT_START) continue;
+        state.failure = (struct failure){.index = op->index, .code = op->code};
+        if (hook_run(op, &state.failure)) return -1;
+    }
+    return 0;
+}
+
 static int execute(void) {
     struct container *container = state.container;
+    const struct failure here = state.failure;
     static char path[PATH_MAX];
+    unsigned first_free;
     if (enter_stdio()) return -1;
     if (state.identity.home[0] == 0) strcpy(state.identity.home, "/");
     add_home();
     if (process_find_program(container->arguments[0], container->environment, path, &state.failure)) return -1;
-    if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC)) return fail(&state.failure, "close_range", "");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)) return fail(&state.failure, "prctl", "PR_SET_PDEATHSIG");
+    if (take_inherited(&first_free)) return -1;
+    if (close_range(first_free, ~0u, CLOSE_RANGE_CLOEXEC)) return fail(&state.failure, "close_range", "");
+    if (!(container->plan->flags & PLAN_LEAVE) && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+        return fail(&state.failure, "prctl", "PR_SET_PDEATHSIG");
     send_message(container->sync, SYNC_READY, NULL, -1);
-    if (container->plan->flags & PLAN_START_ON_REQUEST) await_message(container->sync, SYNC_START);
+    if (await_start()) return -1;
+    state.failure = here;
+    if (find(OP_INIT) && init_split(container->title, container->title_size, &state.failure)) return -1;
     /* The shim hears of success by the close of this descriptor at execve. */
     return process_execute(container->arguments, container->environment, &state.failure);
+}
+
+/* Programs of the caller's look at what was made so far, before the old root is let go. */
+static int await_hooks(void) {
+    send_message(state.container->sync, SYNC_HOOKS, NULL, -1);
+    await_message(state.container->sync, SYNC_GO);
+    return 0;
 }
 
 static int run(const struct operation *op) {
@@ -208,6 +264,13 @@ static int run(const struct operation *op) {
     case OP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail(failure, "prctl", "PR_SET_NO_NEW_PRIVS") : 0;
     case OP_SECCOMP: return process_seccomp(op, failure);
     case OP_WORKING_DIRECTORY: return process_working_directory(state.root, op, failure);
+    case OP_MOUNT_FROM_NAMESPACE: return mount_from_namespace(state.root, op, failure);
+    case OP_RUNTIME_HOOKS: return await_hooks();
+    case OP_HOOK: return op->f[6].u == HOOK_NOW ? hook_run(op, failure) : 0;
+    case OP_TIME_OFFSETS: return process_time_offsets(op, failure);
+    case OP_PERSONALITY: return process_personality(op, failure);
+    case OP_SCHEDULER: return scheduling_policy(op, failure);
+    case OP_IO_PRIORITY: return scheduling_io_priority(op, failure);
     case OP_EXEC: return execute();
     default: return 0;
     }
@@ -275,6 +338,7 @@ _Noreturn void container_main(struct container *container) {
     const struct plan *plan = container->plan;
     state.container = container;
     state.master = -1;
+    state.starter = -1;
     /* Nobody in the namespaces about to be joined may look into this process before it has become the program. */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     reset_signals();

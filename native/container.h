@@ -2,11 +2,18 @@
 #ifndef GANTRY_CONTAINER_H
 #define GANTRY_CONTAINER_H
 
+#include <stddef.h>
+
 #include "failure.h"
 #include "plan.h"
 
 /* What passes over the socket pair between the new process and the shim, one packet each. */
-enum sync_kind { SYNC_GO, SYNC_MASTER, SYNC_WARNING, SYNC_READY, SYNC_START, SYNC_FAILED };
+enum sync_kind { SYNC_GO, SYNC_MASTER, SYNC_WARNING, SYNC_READY, SYNC_START, SYNC_FAILED, SYNC_HOOKS };
+
+/* Descriptors that the shim was started with for the process: its stdio, then those to be numbered from 3 on. */
+#define INHERITED_STDIO 4
+#define INHERITED_MORE 7
+#define INHERITED_MORE_MAX 1024
 
 struct sync_message {
     uint32_t kind;
@@ -25,6 +32,11 @@ struct container {
     char **arguments;
     char **environment;
     uint32_t environment_count;
+    /* the shim's own argv, which an init does not show */
+    char *title;
+    size_t title_size;
+    /* where the word to start comes from when the shim does not stay; else -1 */
+    int start_listener;
 };
 
 /* Never returns: the process becomes the program, or reports why not and ends. */

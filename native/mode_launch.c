@@ -2,6 +2,7 @@
  * gantry-shim launch STATE_FOLDER: read a plan from stdin, make the process it describes, and stay as its parent.
  * Descriptor 3 is the first control connection. The phases of a plan are told in PLAN.md.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -24,6 +25,8 @@
 #include "cgroups.h"
 #include "cleanup.h"
 #include "container.h"
+#include "device_filter.h"
+#include "handoff.h"
 #include "logfile.h"
 #include "modes.h"
 #include "netlink_send.h"
@@ -106,6 +109,10 @@ static int open_stdio(const struct operation *op) {
     container.stdio[0] = container.stdio[1] = container.stdio[2] = -1;
     task.stdin_once = op && op->f[2].u;
     if (op && op->f[0].u) return 0;
+    if (find(OP_STDIO_INHERITED)) {
+        for (int i = 0; i < 3; i++) container.stdio[i] = INHERITED_STDIO + i;
+        return 0;
+    }
     int first = op && op->f[1].u ? 0 : 1;
     if (first == 1) container.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (int i = first; i < 3; i++) {
@@ -121,6 +128,8 @@ static int open_stdio(const struct operation *op) {
 
 static int run_host(const struct operation *op) {
     switch (op->code) {
+    case OP_DEVICE_FILTER: return device_filter_attach(op, &failure);
+    case OP_START_SOCKET: return (container.start_listener = handoff_listen(op->f[0].s, &failure)) < 0 ? -1 : 0;
     case OP_CGROUP_CREATE: return cgroup_create(op, &failure);
     case OP_WRITE_FILE: return write_file(op);
     case OP_OOM_WATCH:
@@ -238,6 +247,19 @@ static int receive(struct sync_message *message, int *fd) {
     return 0;
 }
 
+/* Whoever asked for the launch runs programs of its own now; anything but its word to go on is a refusal. */
+static int await_hooks(void) {
+    struct sync_message message = {.kind = SYNC_GO};
+    uint32_t pid = htobe32((uint32_t)task.pid);
+    uint8_t head[FRAME_HEAD_BYTES];
+    send_frame(CONTROL_FD, FRAME_HOOKS, &pid, sizeof pid);
+    ssize_t got;
+    do got = recv(CONTROL_FD, head, sizeof head, MSG_WAITALL);
+    while (got < 0 && errno == EINTR);
+    if (got != sizeof head || head[0] != FRAME_CONTINUE) return fail_with(&failure, ECANCELED, "a hook failed", "");
+    return send(task.sync, &message, sizeof message, MSG_NOSIGNAL) < 0 ? fail(&failure, "send", "to the new process") : 0;
+}
+
 /* The new process works through its phase; hear what it says until it stands before execve. */
 static int await_ready(void) {
     struct sync_message message = {.kind = SYNC_GO};
@@ -246,15 +268,35 @@ static int await_ready(void) {
         int fd;
         if (receive(&message, &fd)) return fail_with(&failure, ECHILD, "the new process was killed before it ran", "");
         switch (message.kind) {
-        case SYNC_MASTER:
+        case SYNC_MASTER: {
+            const struct operation *socket = find(OP_CONSOLE_SOCKET);
+            if (socket) {
+                int handed = handoff_console(socket->f[0].s, fd, &failure);
+                close(fd);
+                if (handed) return -1;
+                break;
+            }
             task.master = fd;
             if (fcntl(fd, F_SETFL, O_NONBLOCK)) return fail(&failure, "fcntl", "O_NONBLOCK");
+            break;
+        }
+        case SYNC_HOOKS:
+            if (await_hooks()) return -1;
             break;
         case SYNC_WARNING: send_failure(CONTROL_FD, FRAME_WARNING, &message.failure); break;
         case SYNC_FAILED: failure = message.failure; return -1;
         case SYNC_READY: return 0;
         }
     }
+}
+
+/* A shim that leaves hears of the process's execve, or of why there was none, unless that comes only later. */
+static int await_executed(void) {
+    struct sync_message message;
+    int fd;
+    if (container.start_listener >= 0 || receive(&message, &fd)) return 0;
+    if (message.kind == SYNC_FAILED) failure = message.failure;
+    return message.kind == SYNC_FAILED ? -1 : 0;
 }
 
 static int launch(void) {
@@ -269,7 +311,8 @@ static int launch(void) {
         failure = (struct failure){.index = i, .code = plan.operations[i].code};
         if (plan_operation_phase(failure.code) == PHASE_LINK && run_link(&plan.operations[i])) return -1;
     }
-    return await_ready();
+    if (await_ready()) return -1;
+    return plan.flags & PLAN_LEAVE ? await_executed() : 0;
 }
 
 static void undo(void) {
@@ -306,6 +349,9 @@ int mode_launch(int argc, char **argv) {
     }
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     detach_from_daemon();
+    container.start_listener = -1;
+    container.title = argv[-1];
+    container.title_size = (size_t)(argv[1] + strlen(argv[1]) - argv[-1]);
     task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1};
     task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *refused = read_plan();
@@ -318,6 +364,10 @@ int mode_launch(int argc, char **argv) {
         undo();
         send_failure(CONTROL_FD, FRAME_FAILED, &failure);
         return 1;
+    }
+    if (plan.flags & PLAN_LEAVE) {
+        send_state(CONTROL_FD, &task);
+        return 0;
     }
     return supervise(&task, CONTROL_FD);
 }

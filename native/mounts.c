@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -150,6 +151,33 @@ int mount_bind(int root, const struct operation *op, struct failure *failure) {
         return fail(failure, "mount propagation", path);
     if (attributes && set_attributes(tree, attributes, 0, attributes_recursive)) return fail(failure, "mount_setattr", path);
     return mount_attach(tree, target, failure, path);
+}
+
+/* A mount can only be cloned from within its own namespace, so this process goes there and comes back. */
+static int clone_in_namespace(int namespace, const char *path, struct failure *failure) {
+    AUTO_FD own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own < 0) return fail(failure, "open", "/proc/self/ns/mnt");
+    if (setns(namespace, CLONE_NEWNS)) return fail(failure, "setns", "to the other container's mounts");
+    AUTO_FD there = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD source = there < 0 ? -1 : root_open(there, path, O_PATH | O_DIRECTORY);
+    int tree = source < 0 ? -1 : sys_open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    if (tree < 0) fail(failure, "shared mount", path);
+    if (setns(own, CLONE_NEWNS)) {
+        fail(failure, "setns", "back to the own mounts");
+        if (tree >= 0) close(tree);
+        return -1;
+    }
+    return tree;
+}
+
+int mount_from_namespace(int root, const struct operation *op, struct failure *failure) {
+    AUTO_FD namespace = open(op->f[0].s, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0) return fail(failure, "open", op->f[0].s);
+    AUTO_FD tree = clone_in_namespace(namespace, op->f[1].s, failure);
+    if (tree < 0) return -1;
+    AUTO_FD target = root_make_folder(root, op->f[2].s, 0755);
+    if (target < 0) return fail(failure, "mount target", op->f[2].s);
+    return mount_attach(tree, target, failure, op->f[2].s);
 }
 
 int mount_root_readonly(int root, struct failure *failure) {

@@ -14,6 +14,8 @@ int mount_rootfs_overlay(const struct operation *op, const char *place, struct f
 int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure);
 int mount_filesystem(int root, const struct operation *op, struct failure *failure);
 int mount_bind(int root, const struct operation *op, struct failure *failure);
+/* A folder of another mount namespace, resolved inside that one's root: what containers of one IPC namespace share. */
+int mount_from_namespace(int root, const struct operation *op, struct failure *failure);
 int mount_root_readonly(int root, struct failure *failure);
 int mount_mask(int root, const struct operation *op, struct failure *failure);
 int mount_readonly_path(int root, const struct operation *op, struct failure *failure);

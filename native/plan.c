@@ -123,7 +123,7 @@ static const char *parse_operation(struct reader *reader, struct operation *oper
 static const char *check_whole(const struct plan *plan) {
     static const uint16_t once[] = {OP_STDIO,  OP_LOG_FILE,    OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,
                                     OP_EXEC,   OP_ENVIRONMENT, OP_CONSOLE,   OP_ID_MAP,     OP_CAPABILITIES,
-                                    OP_SECCOMP};
+                                    OP_SECCOMP, OP_INIT, OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
     for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
         unsigned seen = 0;
         for (uint16_t k = 0; k < plan->count; k++) seen += plan->operations[k].code == once[i];
@@ -151,7 +151,7 @@ const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
     if (header.version != PLAN_VERSION) return "the plan has an unknown version";
     if (header.total != size) return "the plan is truncated: its size is not what its header says";
     if (header.crc != plan_crc32(reader.at, reader.left)) return "the plan is corrupt: its checksum is wrong";
-    if ((header.flags & ~PLAN_START_ON_REQUEST) != 0 || header.reserved != 0) return "the plan has unknown flags";
+    if ((header.flags & ~(PLAN_START_ON_REQUEST | PLAN_LEAVE)) != 0 || header.reserved != 0) return "the plan has unknown flags";
     if (header.count > PLAN_MAX_OPERATIONS) return "the plan has too many operations";
     memset(plan, 0, offsetof(struct plan, operations));
     plan->flags = header.flags;

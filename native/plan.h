@@ -11,6 +11,8 @@
 #define PLAN_MAX_OPERATIONS 2048
 #define PLAN_MAX_FIELDS 8
 #define PLAN_START_ON_REQUEST 1u
+/* The shim does not stay as the parent: it ends when the process stands before execve(2), or has passed it. */
+#define PLAN_LEAVE 2u
 
 enum phase { PHASE_HOST, PHASE_CLONE, PHASE_LINK, PHASE_CONTAINER };
 

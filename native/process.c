@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -135,6 +136,16 @@ int process_sysctl(int root, const struct operation *op, struct failure *failure
     if (fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC) return fail_with(failure, EINVAL, "sysctl is not in procfs:", op->f[0].s);
     if (write(fd, op->f[1].s, op->f[1].n) < 0) return fail(failure, "write sysctl", op->f[0].s);
     return 0;
+}
+
+int process_time_offsets(const struct operation *op, struct failure *failure) {
+    AUTO_FD fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return fail(failure, "open", "/proc/self/timens_offsets");
+    return write(fd, op->f[0].s, op->f[0].n) < 0 ? fail(failure, "write", "/proc/self/timens_offsets") : 0;
+}
+
+int process_personality(const struct operation *op, struct failure *failure) {
+    return personality((unsigned long)op->f[0].u) < 0 ? fail(failure, "personality", "") : 0;
 }
 
 int process_working_directory(int root, const struct operation *op, struct failure *failure) {

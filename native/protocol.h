@@ -22,6 +22,7 @@ enum frame_kind {
     FRAME_RESIZE = 0x13,    /* rows u16, columns u16 */
     FRAME_SUBSCRIBE = 0x14, /* mask u8: 1 stdout, 2 stderr, 4 stdin */
     FRAME_FORGET = 0x15,    /* kill what still runs, and end */
+    FRAME_CONTINUE = 0x16,  /* answer to FRAME_HOOKS: they have run */
     /* from the shim */
     FRAME_STATE = 0x20,      /* version u32, shim pid u32, pid u32, phase u8, terminal u8: answer to HELLO, and at creation */
     FRAME_FAILED = 0x21,     /* operation index u16, opcode u16, errno u32, detail text */
@@ -30,6 +31,7 @@ enum frame_kind {
     FRAME_ENDED = 0x24,      /* exit code u32, signal u32, oom u32, started u64, ended u64 */
     FRAME_DONE = 0x25,       /* errno u32: answer to SIGNAL and RESIZE, in order */
     FRAME_SUBSCRIBED = 0x26, /* no body */
+    FRAME_HOOKS = 0x27,      /* pid u32: namespaces and mounts are made; the launch waits while hooks run */
 };
 
 enum task_phase { TASK_CREATED = 0, TASK_RUNNING = 1, TASK_ENDED = 2 };

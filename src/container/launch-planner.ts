@@ -7,6 +7,8 @@ export interface JoinedNamespaces {
   readonly network?: string;
   readonly pid?: string;
   readonly ipc?: string;
+  /** Of the container whose IPC namespace is joined: its /dev/shm comes along. */
+  readonly shm?: string;
 }
 
 export interface ContainerFiles {

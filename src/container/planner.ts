@@ -1,5 +1,5 @@
 import type { CgroupLayout } from "../runtime/cgroup/index.ts";
-import { compileExec, compileLaunch } from "../runtime/compile/index.ts";
+import { type CompileInput, compileExec, compileLaunch } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
@@ -28,15 +28,18 @@ export function createLaunchPlanner({
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
     buildSpec({ record, files, joined, layout, cgroupParent });
 
-  async function filterOf(record: ContainerRecord, privileged: boolean): Promise<{ seccomp?: Uint8Array }> {
+  async function filterOf(
+    record: ContainerRecord,
+    privileged: boolean,
+  ): Promise<Pick<CompileInput, "seccomp">> {
     const host = {
       ...record.definition.hostConfig,
       Privileged: record.definition.hostConfig.Privileged || privileged,
     };
     const profile = parseSecurityOptions(host).seccomp;
-    return profile === undefined
-      ? {}
-      : { seccomp: await seccomp.compile(profile, new Set(capabilitiesOf(host))) };
+    if (profile === undefined) return {};
+    const program = await seccomp.compile(profile, new Set(capabilitiesOf(host)));
+    return { seccomp: { program, flags: profile.flags } };
   }
 
   return {
@@ -51,6 +54,7 @@ export function createLaunchPlanner({
         stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },
         ...(enabled ? { log: { file: files.log, ...rotation } } : {}),
         user: userOf(config.User, hostConfig.GroupAdd ?? []),
+        init: hostConfig.Init === true,
         ...(await filterOf(record, false)),
       });
       return { plan, warnings: [] };

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { conflict, internal, messageOf, notFound, notModified } from "../errors/index.ts";
+import { conflict, invalid, messageOf, notFound, notModified } from "../errors/index.ts";
 import { wallClockNs } from "../platform/index.ts";
 import { type ExitStatus, LaunchError, type Task } from "../runtime/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
@@ -132,24 +132,30 @@ export function filesOf(context: Pick<ContainerContext, "folder">, id: string): 
 
 function joinedNamespaces(context: ContainerContext, record: ContainerRecord): JoinedNamespaces {
   const { NetworkMode, PidMode, IpcMode } = record.definition.hostConfig;
-  const network = namespaceOf(context, NetworkMode, "net");
-  const pid = namespaceOf(context, PidMode, "pid");
-  const ipc = namespaceOf(context, IpcMode, "ipc");
+  const network = donorOf(context, NetworkMode, "network");
+  const pid = donorOf(context, PidMode, "PID");
+  const ipc = donorOf(context, IpcMode, "IPC");
   return {
-    ...(network === undefined ? {} : { network }),
-    ...(pid === undefined ? {} : { pid }),
-    ...(ipc === undefined ? {} : { ipc }),
+    ...(network === undefined ? {} : { network: `/proc/${network.pid}/ns/net` }),
+    ...(pid === undefined ? {} : { pid: `/proc/${pid.pid}/ns/pid` }),
+    ...(ipc === undefined ? {} : { ipc: `/proc/${ipc.pid}/ns/ipc`, shm: `/proc/${ipc.pid}/ns/mnt` }),
   };
 }
 
-function namespaceOf(context: ContainerContext, mode: string, kind: string): string | undefined {
+/** The first process of the container that a "container:" mode names. Throws in Docker's words when it cannot be joined. */
+function donorOf(
+  context: ContainerContext,
+  mode: string,
+  what: "network" | "PID" | "IPC",
+): { pid: number } | undefined {
   if (!mode.startsWith("container:")) return undefined;
-  const reference = mode.slice("container:".length);
-  const other = context.table.find(reference);
-  if (!isRunning(other.state)) {
-    throw kind === "net"
-      ? conflict(`cannot join network of a non running container: ${other.id}`)
-      : internal(`cannot join ${kind.toUpperCase()} of a non running container: ${other.id}`);
+  const { id, state, definition } = context.table.find(mode.slice("container:".length));
+  if (!isRunning(state)) throw conflict(`cannot join ${what} of a non running container: ${id}`);
+  const { IpcMode } = definition.hostConfig;
+  if (what === "IPC" && IpcMode !== "shareable" && IpcMode !== "host" && !IpcMode.startsWith("container:")) {
+    throw invalid(
+      `cannot join IPC of container ${id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+    );
   }
-  return `/proc/${other.state.pid}/ns/${kind}`;
+  return { pid: state.pid };
 }

@@ -36,7 +36,15 @@ export function buildSpec(input: SpecInput): Spec {
     ...(host.UTSMode === "host" ? {} : { hostname: config.Hostname, domainname: config.Domainname }),
     root: { path: "rootfs", readonly: host.ReadonlyRootfs },
     process: processOf(config, host),
-    mounts: mountsOf({ host, mounts, files, layout, cgroupPath, ownCgroupNamespace: has("cgroup") }),
+    mounts: mountsOf({
+      host,
+      mounts,
+      files,
+      layout,
+      cgroupPath,
+      ownCgroupNamespace: has("cgroup"),
+      shm: joined.shm,
+    }),
     linux: {
       namespaces,
       devices,

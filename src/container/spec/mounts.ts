@@ -12,6 +12,8 @@ export interface MountInput {
   readonly cgroupPath: string;
   /** Whether the container sees its own cgroup as the root. */
   readonly ownCgroupNamespace: boolean;
+  /** Mount namespace of the container whose /dev/shm is shared. */
+  readonly shm: string | undefined;
 }
 
 const mount = (destination: string, type: string, source: string, ...options: string[]): SpecMount => ({
@@ -44,10 +46,9 @@ export function mountsOf(input: MountInput): SpecMount[] {
     ),
     mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
     ...cgroupMounts(input, access),
-    ...(host.IpcMode === "host"
-      ? [mount("/dev/mqueue", "bind", "/dev/mqueue", "bind", "nosuid", "noexec", "nodev")]
-      : [mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")]),
-    ...shmMount(host),
+    // It shows the queues of the process's IPC namespace, the host's with --ipc=host.
+    mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    ...shmMount(host, input.shm),
   ];
   const generated = [
     mount("/etc/resolv.conf", "bind", files.resolvConf, "rbind", "rprivate"),
@@ -58,7 +59,9 @@ export function mountsOf(input: MountInput): SpecMount[] {
   return [...kept(system), ...kept(generated), ...mounts.map(userMount)];
 }
 
-function shmMount(host: HostConfig): SpecMount[] {
+function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {
+  if (shm !== undefined)
+    return [{ destination: "/dev/shm", type: "bind", source: "/dev/shm", options: [], namespace: shm }];
   if (host.IpcMode === "none") return [];
   if (host.IpcMode === "host") return [mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate")];
   const size = host.ShmSize > 0 ? host.ShmSize : DEFAULT_SHM_BYTES;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
 import type { Operation } from "../plan/index.ts";
 import type { LinuxResources } from "../spec/index.ts";
+import { deviceProgram } from "./device-program.ts";
 import { type CgroupLayout, foldersOf } from "./layout.ts";
 import { type LimitFile, legacyLimits, unifiedLimits } from "./limits.ts";
 
@@ -25,6 +26,8 @@ export function cgroupOperations({ layout, path, resources }: CgroupRequest): Op
       version === 1 ? legacyLimits(name, resources) : unifiedLimits(name, resources),
     );
     operations.push(...limits.map((limit) => writeLimit(folder, limit)));
+    if (version === 2 && !layout.legacy.has("devices") && resources.devices !== undefined)
+      operations.push({ op: "device-filter", group: folder, program: deviceProgram(resources.devices) });
     joins.push({ op: "cgroup-join", path: folder, version });
   }
   return [...operations, ...oomWatch(layout, path), ...joins];

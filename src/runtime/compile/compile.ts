@@ -15,7 +15,10 @@ export interface CompileInput {
   readonly log?: { readonly file: string; readonly maxBytes: number; readonly maxFiles: number };
   /** `--user` and `--group-add`, looked up in the new root. */
   readonly user: PlanUser;
-  readonly seccomp?: Uint8Array;
+  /** A compiled filter and flags of seccomp(2). */
+  readonly seccomp?: { readonly program: Uint8Array; readonly flags: number };
+  /** Run an init as the first process. */
+  readonly init?: boolean;
 }
 
 export interface StdioInput {
@@ -71,6 +74,7 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
       ...linux.maskedPaths.map((path): Operation => ({ op: "mask", path })),
       ...processOperations(process, true),
       ...(spec.root.readonly ? [{ op: "root-readonly" as const }] : []),
+      ...(input.init ? [{ op: "init" as const }] : []),
       ...rightsOperations(process, input),
     ],
   };
@@ -200,9 +204,7 @@ function rightsOperations(
   return [
     // Without no_new_privs only a privileged process may filter itself, so it does before it gives its rights away.
     // Everything that mounts comes before: the default profile refuses that.
-    ...(seccomp !== undefined && !process.noNewPrivileges
-      ? [{ op: "seccomp" as const, program: seccomp, flags: 0 }]
-      : []),
+    ...(seccomp !== undefined && !process.noNewPrivileges ? [{ op: "seccomp" as const, ...seccomp }] : []),
     { op: "user", user, ...(process.user.umask === undefined ? {} : { umask: process.user.umask }) },
     {
       op: "capabilities",
@@ -213,9 +215,7 @@ function rightsOperations(
       ambient: capabilityMask(ambient),
     },
     ...(process.noNewPrivileges ? [{ op: "no-new-privileges" as const }] : []),
-    ...(seccomp !== undefined && process.noNewPrivileges
-      ? [{ op: "seccomp" as const, program: seccomp, flags: 0 }]
-      : []),
+    ...(seccomp !== undefined && process.noNewPrivileges ? [{ op: "seccomp" as const, ...seccomp }] : []),
     { op: "environment", entries: process.env },
     { op: "exec", args: process.args },
   ];

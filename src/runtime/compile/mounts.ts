@@ -30,7 +30,8 @@ const ATTRIBUTES: Readonly<Record<string, MountAttributes>> = {
 };
 
 /** One mount of the OCI specification as an operation; words that are no flags go to the file system as data. */
-export function compileMount({ destination, type, source, options }: SpecMount): Operation {
+export function compileMount({ destination, type, source, options, namespace }: SpecMount): Operation {
+  if (namespace !== undefined) return { op: "mount-from-namespace", namespace, source, target: destination };
   let attributes: MountAttributes = {};
   let propagation: Propagation | undefined;
   let recursive = false;

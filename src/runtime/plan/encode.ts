@@ -1,6 +1,13 @@
 import { crc32 } from "node:zlib";
 import { invalid } from "../../errors/index.ts";
-import { OPERATIONS, PLAN_HEADER_BYTES, PLAN_MAGIC, PLAN_START_ON_REQUEST, PLAN_VERSION } from "./format.ts";
+import {
+  OPERATIONS,
+  PLAN_HEADER_BYTES,
+  PLAN_LEAVE,
+  PLAN_MAGIC,
+  PLAN_START_ON_REQUEST,
+  PLAN_VERSION,
+} from "./format.ts";
 import { ATTRIBUTE_RECURSIVE, mountAttributes, NAMESPACE_FLAGS, PROPAGATION_FLAGS } from "./kernel.ts";
 import type { IdMapEntry, LaunchPlan, Operation } from "./operations.ts";
 
@@ -18,12 +25,13 @@ export function encodePlan(plan: LaunchPlan): Buffer {
     body.endOperation(start);
   }
   const bytes = body.finish();
+  const flags = (plan.start === "on-request" ? PLAN_START_ON_REQUEST : 0) | (plan.leave ? PLAN_LEAVE : 0);
   bytes.write(PLAN_MAGIC, 0, "latin1");
   bytes.writeUInt32LE(PLAN_VERSION, 8);
   bytes.writeUInt32LE(plan.operations.length, 12);
   bytes.writeUInt32LE(bytes.length, 16);
   bytes.writeUInt32LE(crc32(bytes.subarray(PLAN_HEADER_BYTES)), 20);
-  bytes.writeUInt32LE(plan.start === "on-request" ? PLAN_START_ON_REQUEST : 0, 24);
+  bytes.writeUInt32LE(flags, 24);
   bytes.writeUInt32LE(0, 28);
   return bytes;
 }
@@ -84,7 +92,7 @@ function fieldsOf(o: Operation): Field[] {
     case "rlimit":
       return [o.resource, o.soft, o.hard];
     case "oom-score-adj":
-      return [BigInt.asUintN(64, BigInt(o.value))];
+      return [u64(o.value)];
     case "user": {
       const umask = o.umask ?? 0xffff_ffff;
       return o.user.by === "number"
@@ -101,6 +109,29 @@ function fieldsOf(o: Operation): Field[] {
       return [o.entries];
     case "exec":
       return [o.args];
+    case "device-filter":
+      return [o.group, o.program];
+    case "start-socket":
+    case "console-socket":
+      return [o.path];
+    case "stdio-inherited":
+      return [o.more];
+    case "mount-from-namespace":
+      return [o.namespace, o.source, o.target];
+    case "hook": {
+      const { path, args, env, timeoutSeconds, state, pidOffset } = o.hook;
+      return [path, args, env, timeoutSeconds, state, pidOffset, o.stage === "at-start"];
+    }
+    case "time-offsets":
+      return [o.lines];
+    case "personality":
+      return [o.persona];
+    case "scheduler":
+      return [o.policy, o.flags, u64(o.nice), o.priority, o.runtime, o.deadline, o.period];
+    case "io-priority":
+      return [o.word];
+    case "init":
+    case "runtime-hooks":
     case "console":
     case "pivot-root":
     case "root-readonly":
@@ -108,6 +139,9 @@ function fieldsOf(o: Operation): Field[] {
       return [];
   }
 }
+
+/** A number that may be negative, in two's complement. */
+const u64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
 
 const idMap = (entries: readonly IdMapEntry[]) =>
   entries.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`).join("");

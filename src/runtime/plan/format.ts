@@ -5,6 +5,7 @@ export const PLAN_MAGIC = "GNTRPLAN";
 export const PLAN_VERSION = 1;
 export const PLAN_HEADER_BYTES = 32;
 export const PLAN_START_ON_REQUEST = 1;
+export const PLAN_LEAVE = 2;
 
 /** Code of each operation, and its fields: u = u64, s = string, b = bytes, l = list of strings. */
 export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number; readonly fields: string }>> =
@@ -14,6 +15,10 @@ export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number;
     "oom-watch": { code: 3, fields: "su" },
     "log-file": { code: 4, fields: "suu" },
     stdio: { code: 5, fields: "uuuuu" },
+    "device-filter": { code: 6, fields: "sb" },
+    "start-socket": { code: 7, fields: "s" },
+    "stdio-inherited": { code: 8, fields: "u" },
+    "console-socket": { code: 9, fields: "s" },
     "namespace-new": { code: 10, fields: "u" },
     "namespace-join": { code: 11, fields: "us" },
     "cgroup-join": { code: 12, fields: "su" },
@@ -43,6 +48,14 @@ export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number;
     "working-directory": { code: 51, fields: "su" },
     environment: { code: 52, fields: "l" },
     exec: { code: 53, fields: "l" },
+    init: { code: 54, fields: "" },
+    "mount-from-namespace": { code: 55, fields: "sss" },
+    "runtime-hooks": { code: 56, fields: "" },
+    hook: { code: 57, fields: "sllubuu" },
+    "time-offsets": { code: 58, fields: "s" },
+    personality: { code: 59, fields: "u" },
+    scheduler: { code: 60, fields: "uuuuuuu" },
+    "io-priority": { code: 61, fields: "u" },
   };
 
 const NAMES = new Map(Object.entries(OPERATIONS).map(([name, { code }]) => [code, name as OperationName]));

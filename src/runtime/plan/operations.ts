@@ -83,6 +83,14 @@ export type Operation =
       readonly rows: number;
       readonly columns: number;
     }
+  /** An eBPF program that decides on devices (BPF_PROG_TYPE_CGROUP_DEVICE) for the group, a folder of version 2. */
+  | { readonly op: "device-filter"; readonly group: string; readonly program: Uint8Array }
+  /** Who says a byte on this unix socket starts the process; a failure is told there, success closes it. Needs `leave`. */
+  | { readonly op: "start-socket"; readonly path: string }
+  /** stdio are the shim's descriptors 4 to 6; its next `more` ones become the process's from 3 on. Instead of pipes. */
+  | { readonly op: "stdio-inherited"; readonly more: number }
+  /** The terminal's master goes to who listens on this unix socket (SCM_RIGHTS), not to the shim. */
+  | { readonly op: "console-socket"; readonly path: string }
   // ── clone ───────────────────────────────────────────────────────────────────────────────────────────────────
   | { readonly op: "namespace-new"; readonly kind: NamespaceKind }
   /** `path` is a namespace file such as /proc/PID/ns/net. */
@@ -148,6 +156,34 @@ export type Operation =
       readonly propagation?: Propagation;
       readonly copyUp?: boolean;
     }
+  /** The folder `source` in the root of another mount namespace (a file such as /proc/PID/ns/mnt), on `target`. */
+  | {
+      readonly op: "mount-from-namespace";
+      readonly namespace: string;
+      readonly source: string;
+      readonly target: string;
+    }
+  /** The launch waits, with everything mounted and the old root still there, until `LaunchHooks` have run. */
+  | { readonly op: "runtime-hooks" }
+  /** A program run by the new process in its namespaces: in its place in the plan, or just before execve. */
+  | { readonly op: "hook"; readonly stage: "now" | "at-start"; readonly hook: PlanHook }
+  /** Lines for timens_offsets, after a new time namespace. */
+  | { readonly op: "time-offsets"; readonly lines: string }
+  /** A word of personality(2). */
+  | { readonly op: "personality"; readonly persona: number }
+  /** sched_setattr(2); times in nanoseconds. */
+  | {
+      readonly op: "scheduler";
+      readonly policy: number;
+      readonly flags: number;
+      readonly nice: number;
+      readonly priority: number;
+      readonly runtime: number;
+      readonly deadline: number;
+      readonly period: number;
+    }
+  /** Class and data as ioprio_set(2) takes them. */
+  | { readonly op: "io-priority"; readonly word: number }
   | {
       readonly op: "device";
       readonly target: string;
@@ -191,8 +227,21 @@ export type Operation =
   | { readonly op: "working-directory"; readonly path: string; readonly create: boolean }
   /** KEY=value strings. HOME is added by the shim from the passwd entry of the user when it is not among them. */
   | { readonly op: "environment"; readonly entries: readonly string[] }
+  /** pid 1 is an init of the shim's own that forwards signals and reaps; the program is its child. */
+  | { readonly op: "init" }
   /** The end of the plan: execve with PATH search in the environment's PATH when `args[0]` has no slash. */
   | { readonly op: "exec"; readonly args: readonly string[] };
+
+/** `state` is its stdin: JSON, with ten blanks at `pidOffset` where its process id is written. */
+export interface PlanHook {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  /** 0 = no limit. */
+  readonly timeoutSeconds: number;
+  readonly state: Uint8Array;
+  readonly pidOffset: number;
+}
 
 export type OperationName = Operation["op"];
 
@@ -200,4 +249,6 @@ export interface LaunchPlan {
   readonly operations: readonly Operation[];
   /** Whether the shim runs straight on to execve, or waits before it for `Task.start()`. */
   readonly start: "now" | "on-request";
+  /** The shim ends before execve (with start "on-request", then over a start-socket) or after it, and is no parent. */
+  readonly leave?: boolean;
 }

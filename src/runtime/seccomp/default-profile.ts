@@ -107,6 +107,7 @@ const allow = (names: string[], rest: Partial<SyscallRule> = {}): SyscallRule =>
 export const DEFAULT_PROFILE: SeccompProfile = {
   defaultAction: "errno",
   defaultErrno: EPERM,
+  flags: 0,
   architectures: "native-with-compatible",
   rules: [
     ...Object.values(ALLOWED).map((names) => allow(names)),

@@ -1,3 +1,4 @@
+import { arch } from "node:os";
 import { invalid, unsupported } from "../../errors/index.ts";
 
 export type SeccompAction = "allow" | "errno" | "kill" | "kill_process" | "trap" | "trace" | "log";
@@ -26,6 +27,8 @@ export interface SyscallRule {
 export interface SeccompProfile {
   readonly defaultAction: SeccompAction;
   readonly defaultErrno: number;
+  /** Flags of seccomp(2). */
+  readonly flags: number;
   /** Beside the native one: its 32-bit kin, or those named in libseccomp's words ("x86"). */
   readonly architectures: "native-with-compatible" | readonly string[];
   readonly rules: readonly SyscallRule[];
@@ -37,21 +40,20 @@ const EPERM = 1;
 export function parseSeccompProfile(text: string): SeccompProfile {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExactly(text);
   } catch (cause) {
     throw invalid(`Decoding seccomp profile failed: ${cause instanceof Error ? cause.message : "not JSON"}`, {
       cause,
     });
   }
   const profile = object(value, "the profile");
-  const architectures = list(profile.architectures ?? [], "architectures").map((item) =>
-    architecture(string(item, "architectures")),
-  );
-  const mapped = list(profile.archMap ?? [], "archMap");
+  if (profile.listenerPath)
+    throw unsupported("seccomp profile: listenerPath is not supported by this engine");
   return {
     defaultAction: action(profile.defaultAction, "defaultAction"),
     defaultErrno: integer(profile.defaultErrnoRet ?? EPERM, "defaultErrnoRet"),
-    architectures: mapped.length > 0 ? "native-with-compatible" : architectures,
+    flags: flagsOf(profile),
+    architectures: architecturesOf(profile),
     rules: list(profile.syscalls ?? [], "syscalls").map((item, index) =>
       rule(object(item, `syscalls[${index}]`), `syscalls[${index}]`),
     ),
@@ -59,6 +61,11 @@ export function parseSeccompProfile(text: string): SeccompProfile {
 }
 
 function rule(item: Record<string, unknown>, at: string): SyscallRule {
+  if (item.name && item.names !== undefined && list(item.names, `${at}.names`).length > 0) {
+    throw invalid(
+      `Decoding seccomp profile failed: ${at}: 'name' and 'names' were specified in the seccomp profile, use either 'name' or 'names'`,
+    );
+  }
   const names =
     item.names === undefined
       ? [string(item.name, `${at}.name`)]
@@ -97,8 +104,8 @@ function compare(argument: Record<string, unknown>, at: string): SyscallRule["ar
   return {
     index,
     op: op as SeccompOperator,
-    value: BigInt(integer(argument.value ?? 0, `${at}.value`)),
-    valueTwo: BigInt(integer(argument.valueTwo ?? 0, `${at}.valueTwo`)),
+    value: unsigned(argument.value ?? 0, `${at}.value`),
+    valueTwo: unsigned(argument.valueTwo ?? 0, `${at}.valueTwo`),
   };
 }
 
@@ -122,8 +129,70 @@ function action(value: unknown, field: string): SeccompAction {
   return known;
 }
 
+/** JSON in which whole numbers beyond a double's reach are bigints: arguments of system calls have 64 bits. */
+function parseExactly(text: string): unknown {
+  type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
+  const revive: Reviver = (_key, value, context) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
+      ? BigInt(context?.source ?? "0")
+      : value;
+  return JSON.parse(text, revive);
+}
+
+const MAX_UNSIGNED = 2n ** 64n - 1n;
+
+function unsigned(value: unknown, field: string): bigint {
+  const number = typeof value === "bigint" ? value : BigInt(integer(value, field));
+  if (number >= 0n && number <= MAX_UNSIGNED) return number;
+  throw invalid(`Decoding seccomp profile failed: ${field}: must be an unsigned 64-bit integer`);
+}
+
+/** SECCOMP_FILTER_FLAG_* of seccomp(2). A process of one thread needs no TSYNC. */
+const FLAGS: Readonly<Record<string, number>> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+};
+
+function flagsOf(profile: Record<string, unknown>): number {
+  return list(profile.flags ?? [], "flags").reduce<number>((bits, item) => {
+    const flag = FLAGS[string(item, "flags")];
+    if (flag === undefined)
+      throw unsupported(`seccomp profile: flags: ${string(item, "flags")} is not supported`);
+    return bits | flag;
+  }, 0);
+}
+
+const NATIVE: Readonly<Record<string, string>> = {
+  x64: "x86_64",
+  arm64: "aarch64",
+  ppc64: "ppc64le",
+  s390x: "s390x",
+  riscv64: "riscv64",
+};
+
+/** Beside the native one: those listed, or those that the map gives to the native one. */
+function architecturesOf(profile: Record<string, unknown>): string[] {
+  const listed = list(profile.architectures ?? [], "architectures").map((item) =>
+    architecture(string(item, "architectures")),
+  );
+  const mapped = list(profile.archMap ?? [], "archMap").map((item) => object(item, "archMap"));
+  if (mapped.length === 0) return listed;
+  if (listed.length > 0) {
+    throw invalid(
+      "Decoding seccomp profile failed: 'architectures' and 'archMap' were specified in the seccomp profile, use either 'architectures' or 'archMap'",
+    );
+  }
+  const own = mapped.find(
+    (entry) => architecture(string(entry.architecture, "archMap.architecture")) === NATIVE[arch()],
+  );
+  return list(own?.subArchitectures ?? [], "archMap.subArchitectures").map((item) =>
+    architecture(string(item, "archMap.subArchitectures")),
+  );
+}
+
 function architecture(name: string): string {
-  if (!/^SCMP_ARCH_[A-Z0-9]+$/.test(name))
+  if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name))
     throw invalid(`Decoding seccomp profile failed: architectures: unknown ${name}`);
   return name.slice("SCMP_ARCH_".length).toLowerCase();
 }

@@ -40,6 +40,8 @@ export interface SpecMount {
   type: string;
   source: string;
   options: string[];
+  /** Not the specification's: the mount namespace (a file) in whose root the source is. Options are the source's own. */
+  namespace?: string;
 }
 
 export type SpecNamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";

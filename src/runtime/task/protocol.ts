@@ -9,6 +9,7 @@ export const FRAME = {
   RESIZE: 0x13,
   SUBSCRIBE: 0x14,
   FORGET: 0x15,
+  CONTINUE: 0x16,
   STATE: 0x20,
   FAILED: 0x21,
   WARNING: 0x22,
@@ -16,6 +17,7 @@ export const FRAME = {
   ENDED: 0x24,
   DONE: 0x25,
   SUBSCRIBED: 0x26,
+  HOOKS: 0x27,
 } as const;
 
 export const PHASE = { CREATED: 0, RUNNING: 1, ENDED: 2 } as const;
