@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { internal } from "../../errors/index.ts";
+import { errnoOf, internal } from "../../errors/index.ts";
 import { watchFile } from "../../platform/index.ts";
 import { type CgroupLayout, legacyFolder, unifiedFolder } from "./layout.ts";
 
@@ -26,11 +26,16 @@ export function thaw(layout: CgroupLayout, path: string): void {
   else writeFileSync(`${legacy}/freezer.state`, "THAWED");
 }
 
-/** Whether a group is frozen, or about to be. */
+/** Whether a group is frozen, or about to be. One that is gone is not. */
 export function isFrozen(layout: CgroupLayout, path: string): boolean {
   const legacy = legacyFolder(layout, path, "freezer");
-  if (legacy !== undefined) return readFileSync(`${legacy}/freezer.state`, "utf8").trim() !== "THAWED";
-  return readFileSync(`${unified(layout, path)}/cgroup.freeze`, "utf8").trim() === "1";
+  try {
+    if (legacy !== undefined) return readFileSync(`${legacy}/freezer.state`, "utf8").trim() !== "THAWED";
+    return readFileSync(`${unified(layout, path)}/cgroup.freeze`, "utf8").trim() === "1";
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENODEV") return false;
+    throw error;
+  }
 }
 
 /** Version 1 tells nobody when it is done; asking moves it on, for the state is worked out when it is read. */
