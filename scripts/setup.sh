@@ -69,3 +69,10 @@ if ! newest_input dist/images/busybox.tar 'native/build/hello /bin/busybox src/i
   node_modules/.bin/bun scripts/builtin-images.ts >&2 || fail 'the built-in images could not be packed'
   touch dist/images/busybox.tar
 fi
+
+if ! newest_input dist/gantry 'src scripts/build scripts/build.sh native/build/gantry-shim dist/images package-lock.json'; then
+  step 'compiling dist/gantry'
+  sh scripts/build.sh >&2 || fail 'Gantry could not be compiled; see the words above'
+fi
+# Newer than git's log again, which ./gantry compares it with.
+touch dist/gantry

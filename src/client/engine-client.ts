@@ -1,4 +1,4 @@
-import { type ByteChannel, connectChannel } from "../platform/index.ts";
+import { type ByteChannel, connectChannel } from "../platform/channel/index.ts";
 import { API_VERSION, type ProgressMessage } from "../wire/index.ts";
 import { parseHost } from "./host.ts";
 import { exchange, type HttpRequest, type HttpResponse } from "./http.ts";

@@ -1,4 +1,4 @@
-import type { ChannelAddress } from "../platform/index.ts";
+import type { ChannelAddress } from "../platform/channel/index.ts";
 
 /** Where a daemon with default options listens. */
 export const DEFAULT_HOST = "unix:///run/gantry.sock";

@@ -1,4 +1,4 @@
-import type { ByteChannel } from "../platform/index.ts";
+import type { ByteChannel } from "../platform/channel/index.ts";
 
 /**
  * HTTP/1.1 (RFC 9112) as a client of the Engine API speaks it: one request per connection, bodies with a length or in

@@ -1,15 +1,7 @@
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { randomHex } from "./random.ts";
 import { sourceTreeShimPath } from "./shim-path.ts";
 
@@ -25,6 +17,12 @@ interface EmbeddedFiles {
 
 declare global {
   var gantryEmbedded: EmbeddedFiles | undefined;
+}
+
+/** The command that runs this program again: the compiled file alone, or Bun with the script from the sources. */
+export function ownCommand(): string[] {
+  if (globalThis.gantryEmbedded !== undefined) return [process.execPath];
+  return [process.execPath, ...process.argv.slice(1, 2)];
 }
 
 /** A program can only be executed from a real file: the helper is written to `folder` once, under its content's hash. */
@@ -43,10 +41,10 @@ export function installShim(folder: string): string {
   return path;
 }
 
-/** The archive of a built-in image, such as "busybox". */
+/** The archive of a built-in image, such as "busybox". Read whole (2 MB): a stream cannot be opened inside the compiled file. */
 export function openEmbeddedArchive(name: string): Readable {
   const path =
     globalThis.gantryEmbedded?.archives[name] ??
     join(import.meta.dirname, "../../dist/images", `${name}.tar`);
-  return createReadStream(path);
+  return Readable.from([readFileSync(path)]);
 }

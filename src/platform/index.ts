@@ -1,6 +1,5 @@
-export { type ByteChannel, type ChannelAddress, connectChannel } from "./byte-channel.ts";
 export { wallClockNs } from "./clock.ts";
-export { installShim, openEmbeddedArchive } from "./embedded.ts";
+export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
 export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
 export { lockDatabaseFile } from "./lock.ts";

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { ApiError, type EngineClient } from "../../client/index.ts";
-import type { ByteChannel } from "../../platform/index.ts";
+import type { ByteChannel } from "../../platform/channel/index.ts";
 import type { Command, Invocation } from "../command/command.ts";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync } from "node:fs";
 import { unavailable } from "../../errors/index.ts";
+import { ownCommand } from "../../platform/index.ts";
 import { printError } from "../output/print.ts";
 
 /**
@@ -14,7 +15,8 @@ export async function startDaemonInBackground(): Promise<void> {
   const logFile = `${folder}/daemon.log`;
   const log = openSync(logFile, "a", 0o640);
   printError("gantry: starting the daemon");
-  const daemon = spawn(process.execPath, [...ownScript(), "daemon"], {
+  const [program = "", ...script] = ownCommand();
+  const daemon = spawn(program, [...script, "daemon"], {
     stdio: ["ignore", log, log, "pipe"],
     detached: true,
     cwd: "/",
@@ -33,10 +35,4 @@ export async function startDaemonInBackground(): Promise<void> {
     daemon.unref();
     ready?.destroy();
   }
-}
-
-/** From its sources Gantry is a script of Bun; the compiled file is a program by itself, its script is inside it. */
-function ownScript(): string[] {
-  const script = process.argv[1] ?? "";
-  return existsSync(script) ? [script] : [];
 }

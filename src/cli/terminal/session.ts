@@ -1,5 +1,5 @@
 import { readFrames } from "../../client/index.ts";
-import type { ByteChannel } from "../../platform/index.ts";
+import type { ByteChannel } from "../../platform/channel/index.ts";
 import { KeySequence } from "../../units/index.ts";
 import { writeOut } from "../output/print.ts";
 
