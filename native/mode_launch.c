@@ -114,7 +114,7 @@ static int open_stdio(const struct operation *op) {
         return 0;
     }
     int first = op && op->f[1].u ? 0 : 1;
-    if (first == 1) container.stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (first == 1) container.stdio[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = first; i < 3; i++) {
         if (pipe2(pipes[i], O_CLOEXEC)) return fail(&failure, "pipe", "");
         int ours = i == 0 ? pipes[i][1] : pipes[i][0];

@@ -26,7 +26,7 @@ static int sys_open_tree(int at, const char *path, unsigned flags) {
 
 static int set_attributes(int tree, uint64_t attributes, uint64_t propagation, unsigned recursive) {
     struct mount_attr attr = {.attr_set = attributes, .propagation = propagation};
-    if (attributes & MOUNT_ATTR_NOATIME) attr.attr_clr = MOUNT_ATTR__ATIME;
+    if (attributes & MOUNT_ATTR__ATIME) attr.attr_clr = MOUNT_ATTR__ATIME;
     return (int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr);
 }
 
@@ -90,6 +90,7 @@ static int overlay_by_mount(const struct operation *op, const char *place, struc
 int mount_rootfs_overlay(const struct operation *op, const char *place, struct failure *failure) {
     AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", "overlay");
+    if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay")) return fail(failure, "mount source", "overlay");
     const char *cursor = op->f[0].s;
     for (uint32_t i = 0; i < op->f[0].n; i++) {
         const char *lower = plan_list_next(&cursor);
@@ -204,7 +205,9 @@ static int clone_empty_folder(void) {
     static int first = -1;
     if (first < 0) {
         AUTO_FD fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-        if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return -1;
+        if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "tmpfs") ||
+            sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL))
+            return -1;
         first = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
         return first < 0 ? -1 : fcntl(first, F_DUPFD_CLOEXEC, 0);
     }

@@ -149,8 +149,10 @@ int identity_by_name(int root, const char *user, const char *group, struct ident
         identity->uid = number;
         identity->gid = 0;
     }
-    if (*group) return find_group(root, group, &identity->gid, failure);
+    if (*group && find_group(root, group, &identity->gid, failure)) return -1;
+    // Also among the additional groups: a file's "none for its group" must hold whoever asks (CVE-2022-2989).
     add_group(identity, identity->gid);
+    if (*group) return 0;
     return name[0] ? add_memberships(root, name, identity, failure) : 0;
 }
 

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
@@ -39,7 +40,8 @@ export async function createContainer(
   hostConfig = withDefaults(hostConfig, context.groups);
   parseLogConfig(hostConfig.LogConfig);
   if (hostConfig.LogConfig.Type === "") hostConfig.LogConfig = { ...hostConfig.LogConfig, Type: "json-file" };
-  if (config.Hostname === "") config.Hostname = id.slice(0, 12);
+  if (config.Hostname === "")
+    config.Hostname = hostConfig.NetworkMode === "host" ? hostname() : id.slice(0, 12);
 
   const definition = {
     config,

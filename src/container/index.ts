@@ -23,6 +23,7 @@ import { topContainer } from "./top.ts";
 import { updateContainer } from "./update.ts";
 import { waitForContainer } from "./wait.ts";
 
+export { prepareBaseLayer } from "./base-layer.ts";
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export { createContainerGroups } from "./groups.ts";
 export type * from "./launch-planner.ts";

@@ -14,6 +14,8 @@ export interface LaunchPlannerOptions {
   /** The group of containers without --cgroup-parent, such as "/gantry". */
   readonly cgroupParent: string;
   readonly seccomp: SeccompCompiler;
+  /** The folder of prepareBaseLayer. */
+  readonly baseLayer: string;
 }
 
 const NO_FILES: ContainerFiles = { resolvConf: "", hosts: "", hostname: "", log: "" };
@@ -24,6 +26,7 @@ export function createLaunchPlanner({
   layout,
   cgroupParent,
   seccomp,
+  baseLayer,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
     buildSpec({ record, files, joined, layout, cgroupParent });
@@ -46,9 +49,10 @@ export function createLaunchPlanner({
     async plan({ record, networkOperations, joined, files }) {
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
+      const { lower, ...writable } = snapshotter.mount(record.id);
       const plan = compileLaunch({
         spec: specOf(record, files, joined),
-        root: { op: "rootfs-overlay", ...snapshotter.mount(record.id), options: [] },
+        root: { op: "rootfs-overlay", lower: [...lower, baseLayer], ...writable, options: [] },
         network: networkOperations,
         layout,
         stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },

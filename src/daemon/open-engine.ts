@@ -94,6 +94,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
   });
   const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
+  const baseLayer = join(dataRoot, "base");
+  await container.prepareBaseLayer(baseLayer);
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
   const containers = container.createContainerService({
@@ -103,7 +105,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     network: networks,
     volumes,
     launcher: createTaskLauncher({ execRoot, shimPath }),
-    planner: container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp }),
+    planner: container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp, baseLayer }),
     groups: container.createContainerGroups(layout, cgroupParent),
     events,
     log,

@@ -42,7 +42,7 @@ function readIfThere(path: string): string {
 export function hostsFile(request: EndpointRequest, address: string | undefined, gateway: string): string {
   if (request.mode === "host" && request.extraHosts.length === 0) return readIfThere("/etc/hosts");
   const { hostname, domainname } = request;
-  const names = domainname === "" ? hostname : `${hostname}.${domainname}\t${hostname}`;
+  const names = domainname === "" ? hostname : `${hostname}.${domainname} ${hostname}`;
   return [
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",

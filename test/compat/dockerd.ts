@@ -53,7 +53,7 @@ export class Dockerd implements AsyncDisposable {
       pidfile: join(folder, "pid"),
       host: this.host,
       "cgroup-parent": `/${this.#cgroup}`,
-      bip: "172.31.99.1/24",
+      bip: "172.31.0.1/16",
       "storage-driver": await storageDriver(folder),
     };
     const child = spawn(
@@ -87,6 +87,13 @@ export class Dockerd implements AsyncDisposable {
     }
   }
 
+  /** The daemon's process id; 0 before it has one. */
+  get pid(): number {
+    const outer = this.#process?.pid;
+    if (outer === undefined) return 0;
+    return Number(readFileSync(`/proc/${outer}/task/${outer}/children`, "utf8").trim());
+  }
+
   /** The docker CLI, against this daemon. The first argument may be its options. */
   docker(...args: (string | ProgramOptions)[]): Promise<Finished> {
     const [first] = args;
@@ -106,7 +113,7 @@ export class Dockerd implements AsyncDisposable {
     const child = this.#process;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    const first = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim());
+    const first = this.pid;
     if (first > 0) process.kill(first, "SIGKILL");
     else child.kill("SIGKILL");
     await ended;

@@ -32,7 +32,7 @@ export function mountsOf(input: MountInput): SpecMount[] {
   const access = host.Privileged ? "rw" : "ro";
   const system = [
     mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
-    mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755", "size=65536k"),
+    mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
     mount(
       "/dev/pts",
       "devpts",
@@ -50,11 +50,15 @@ export function mountsOf(input: MountInput): SpecMount[] {
     mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
     ...shmMount(host, input.shm),
   ];
-  const generated = [
-    mount("/etc/resolv.conf", "bind", files.resolvConf, "rbind", "rprivate"),
-    mount("/etc/hostname", "bind", files.hostname, "rbind", "rprivate"),
-    mount("/etc/hosts", "bind", files.hosts, "rbind", "rprivate"),
-  ];
+  const generated = (
+    [
+      ["/etc/resolv.conf", files.resolvConf],
+      ["/etc/hostname", files.hostname],
+      ["/etc/hosts", files.hosts],
+    ] as const
+  ).map(([target, file]) =>
+    mount(target, "bind", file, "rbind", "rprivate", host.ReadonlyRootfs ? "ro" : "rw"),
+  );
   const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
   return [...kept(system), ...kept(generated), ...mounts.map(userMount)];
 }
@@ -70,7 +74,8 @@ function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {
 
 /**
  * The control groups as the container may see them. With a namespace of its own and version 2 alone: the file system
- * itself. Else its own folder of each hierarchy, bound under the names that tools look for.
+ * itself. Else its own folder of each hierarchy that has controllers, bound under the names that tools look for; an
+ * empty version 2 beside them is left out, for tools take it as a sign that there is no version 1.
  */
 function cgroupMounts({ layout, cgroupPath, ownCgroupNamespace }: MountInput, access: string): SpecMount[] {
   const flags = ["nosuid", "noexec", "nodev", access];
@@ -88,11 +93,6 @@ function cgroupMounts({ layout, cgroupPath, ownCgroupNamespace }: MountInput, ac
     const name = controllers.join(",").replace("name=", "");
     return mount(`${root}/${name}`, "bind", `${folder}${cgroupPath}`, "bind", "rprivate", ...flags);
   });
-  if (layout.unified !== undefined) {
-    binds.push(
-      mount(`${root}/unified`, "bind", `${layout.unified}${cgroupPath}`, "bind", "rprivate", ...flags),
-    );
-  }
   return [mount(root, "tmpfs", "tmpfs", "nosuid", "noexec", "nodev", "mode=755"), ...binds];
 }
 

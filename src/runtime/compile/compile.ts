@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { capabilityMask } from "../capability/index.ts";
 import { type CgroupLayout, cgroupJoins, cgroupOperations } from "../cgroup/index.ts";
 import type { LaunchPlan, NamespaceKind, Operation, PlanUser, Propagation } from "../plan/index.ts";
@@ -37,12 +38,13 @@ const KINDS: Readonly<Record<SpecNamespaceType, NamespaceKind>> = {
   time: "time",
 };
 
+const KERNEL_MEMORY = "/proc/kcore";
 const DEVICE_LINKS: readonly [path: string, to: string][] = [
   ["/dev/fd", "/proc/self/fd"],
   ["/dev/stdin", "/proc/self/fd/0"],
   ["/dev/stdout", "/proc/self/fd/1"],
   ["/dev/stderr", "/proc/self/fd/2"],
-  ["/dev/core", "/proc/kcore"],
+  ["/dev/core", KERNEL_MEMORY],
   ["/dev/ptmx", "pts/ptmx"],
 ];
 
@@ -146,7 +148,10 @@ function mountOperations({ mounts, linux }: Spec): Operation[] {
       gid,
     }),
   );
-  const links = DEVICE_LINKS.map(([target, to]): Operation => ({ op: "symlink", target, to }));
+  // Not every kernel shows its memory.
+  const links = DEVICE_LINKS.filter(([, to]) => to !== KERNEL_MEMORY || existsSync(to)).map(
+    ([target, to]): Operation => ({ op: "symlink", target, to }),
+  );
   // With a /dev of the user's own its content is the user's business.
   const populate = hasDev ? [...devices, ...links] : [];
   const lastSystem = mounts.findLastIndex((item) => isSystem(item) && item.type !== "bind");

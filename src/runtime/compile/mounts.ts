@@ -25,6 +25,7 @@ const ATTRIBUTES: Readonly<Record<string, MountAttributes>> = {
   exec: { noexec: false },
   noatime: { noatime: true },
   atime: { noatime: false },
+  strictatime: { strictatime: true },
   relatime: {},
   nosymfollow: { nosymfollow: true },
 };

@@ -38,6 +38,7 @@ export function mountAttributes(attributes: MountAttributes): number {
     (attributes.nodev ? 0x4 : 0) |
     (attributes.noexec ? 0x8 : 0) |
     (attributes.noatime ? 0x10 : 0) |
+    (attributes.strictatime ? 0x20 : 0) |
     (attributes.nosymfollow ? 0x200000 : 0)
   );
 }

@@ -22,7 +22,7 @@ export interface MountAttributes {
   readonly nodev?: boolean;
   readonly noexec?: boolean;
   readonly noatime?: boolean;
-  readonly relatime?: boolean;
+  readonly strictatime?: boolean;
   readonly nosymfollow?: boolean;
   /** Apply to every mount below as well (AT_RECURSIVE). Only for `bind`. */
   readonly recursive?: boolean;

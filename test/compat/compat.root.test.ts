@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, describe } from "bun:test";
+import { describeInside } from "./inside.ts";
+import { type Pair, startPair } from "./pair.ts";
+import { describeSaveLoad } from "./save-load.ts";
+
+let pair: Pair | undefined;
+beforeAll(async () => {
+  pair = await startPair();
+}, 60_000);
+afterAll(async () => {
+  await pair?.[Symbol.asyncDispose]();
+}, 60_000);
+
+/** One pair of engines serves all: starting Docker's takes as long as many of the comparisons. */
+function running(): Pair {
+  if (pair === undefined) throw new Error("the engines are not running");
+  return pair;
+}
+
+describe("beside Docker", () => {
+  describeInside(running);
+  describeSaveLoad(running);
+});
