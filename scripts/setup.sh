@@ -18,7 +18,7 @@ packages='gcc libc6-dev make pkg-config libseccomp-dev libarchive-dev libacl1-de
 nftables iptables'
 # The C tests, the peers of the comparisons, the clients that drive the daemon, a root file system to import, terminals.
 if [ "$purpose" = test ]; then
-  packages="$packages clang libclang-rt-14-dev docker.io docker-registry podman skopeo mmdebstrap tmux iproute2 procps"
+  packages="$packages clang libclang-rt-14-dev docker.io docker-registry podman skopeo buildah mmdebstrap tmux iproute2 procps"
 fi
 
 missing=

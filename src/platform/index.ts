@@ -4,6 +4,7 @@ export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
 export { lockDatabaseFile } from "./lock.ts";
 export { type KeyedMutex, keyedMutex } from "./mutex.ts";
+export { verifyBcrypt } from "./password.ts";
 export { randomHex } from "./random.ts";
 export { sourceTreeShimPath } from "./shim-path.ts";
 export { type FileWatch, watchFile } from "./watch.ts";

@@ -171,5 +171,18 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       remove: COMMANDS.rmi,
     },
   },
+  registry: {
+    summary: "Run a registry",
+    entries: {
+      serve: {
+        summary: "Serve images to docker, podman and other clients",
+        load: async () => (await import("../registry/serve.ts")).serve,
+      },
+      gc: {
+        summary: "Remove what no image of a registry needs",
+        load: async () => (await import("../registry/gc.ts")).gc,
+      },
+    },
+  },
   system: { summary: "Manage Gantry", entries: pick("events", "info") },
 };

@@ -4,10 +4,8 @@ import { openEngine } from "../../daemon/index.ts";
 import { EngineError, messageOf } from "../../errors/index.ts";
 import { createLog } from "../../log/index.ts";
 import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../../wire/index.ts";
+import { announceReady, signalled } from "../terminal/server-process.ts";
 import { DAEMON_HELP, parseDaemonOptions } from "./options.ts";
-
-/** A parent that waits for readiness passes the number of a pipe's descriptor in this variable. */
-const READY_FD = "GANTRY_READY_FD";
 
 /** `gantry daemon`: run until SIGTERM or SIGINT. Gives the exit code. */
 export async function runDaemon(argv: readonly string[]): Promise<number> {
@@ -42,16 +40,4 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
     writeSync(2, `gantry daemon: ${messageOf(error)}\n`);
     return error instanceof EngineError && error.kind === "invalid" ? 125 : 1;
   }
-}
-
-function signalled(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  for (const signal of signals) process.once(signal, () => resolve(signal));
-  return promise;
-}
-
-function announceReady(): void {
-  const fd = process.env[READY_FD];
-  delete process.env[READY_FD];
-  if (fd !== undefined && /^\d+$/.test(fd)) writeSync(Number(fd), "ready\n");
 }

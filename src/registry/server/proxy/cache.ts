@@ -1,0 +1,215 @@
+import { once } from "node:events";
+import { messageOf } from "../../../errors/index.ts";
+import type { Log } from "../../../log/index.ts";
+import { blobHeaders, unknownBlob } from "../http/blob-headers.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { MAX_MANIFEST_BYTES } from "../manifest-document.ts";
+import type { Metrics } from "../metrics.ts";
+import { algorithmOf, type BlobDigest, type ManifestReference } from "../names.ts";
+import type { Page, Paged } from "../storage/rows.ts";
+import type { RegistryStorage } from "../storage/storage.ts";
+import { Download } from "./download.ts";
+import { evictFor } from "./evict.ts";
+import { ManifestMirror } from "./manifests.ts";
+import { readSmall, Upstream, type UpstreamOptions, UpstreamUnavailable } from "./upstream.ts";
+
+/** Of a pass-through or of a reader of a download. */
+const BUFFER_BYTES = 1 << 18;
+
+/** Serves another registry's content, and keeps what it served. What is kept is served also while that registry is down. */
+export class PullThroughCache implements AsyncDisposable {
+  readonly #upstream: Upstream;
+  readonly #storage: RegistryStorage;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #mirror: ManifestMirror;
+  readonly #closing = new AbortController();
+  /** One download a blob, however many ask for it. */
+  readonly #downloads = new Map<string, Promise<Download | undefined>>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: UpstreamOptions, storage: RegistryStorage, metrics: Metrics, log: Log) {
+    this.#upstream = new Upstream(options);
+    this.#storage = storage;
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#mirror = new ManifestMirror(this.#upstream, storage, options.freshMs, this.#closing.signal);
+  }
+
+  /**
+   * Bring a manifest here, or make sure that a tag still stands for the one that is here. "stale" when upstream could
+   * not be asked. When upstream has none, none is here afterwards. Throws UNAVAILABLE when there is nothing to serve.
+   */
+  async refreshManifest(repository: string, reference: ManifestReference): Promise<"fresh" | "stale"> {
+    try {
+      const known = await this.#mirror.refresh(repository, reference);
+      this.#count("manifest", known);
+      return "fresh";
+    } catch (error) {
+      const isHere = this.#storage.manifests.find(repository, reference) !== undefined;
+      if (!(error instanceof UpstreamUnavailable) || !isHere) throw error;
+      this.#count("manifest", "stale");
+      this.#log.warn(`served from the cache: ${error.message}`, { repository });
+      return "stale";
+    }
+  }
+
+  /** Answer with a blob that the repository does not have here yet. Throws BLOB_UNKNOWN. */
+  async sendBlob(exchange: Exchange, repository: string, digest: BlobDigest): Promise<"sent" | "stored"> {
+    if (await this.#knownElsewhere(repository, digest)) return "stored";
+    if (exchange.method === "HEAD") {
+      await this.#sendHead(exchange, repository, digest);
+      return "sent";
+    }
+    const download = await this.#download(repository, digest);
+    const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    if (download === undefined) await this.#passThrough(exchange, repository, digest);
+    else await sendStream(exchange, digest, download.sizeBytes, download.read(buffer));
+    return "sent";
+  }
+
+  /** A blob that came through another repository is given to this one when upstream has it there, too. */
+  async #knownElsewhere(repository: string, digest: BlobDigest): Promise<boolean> {
+    const { store, blobs, repositories } = this.#storage;
+    if (blobs.sizeOf(digest) === undefined) return false;
+    await this.#askForBlob("HEAD", repository, digest, this.#closing.signal);
+    store.transaction(() => blobs.link(repositories.ensure(repository), digest));
+    return true;
+  }
+
+  async #askForBlob(method: "GET" | "HEAD", repository: string, digest: BlobDigest, signal: AbortSignal) {
+    const answer = await this.#upstream.request(method, repository, `/blobs/${digest}`, {}, signal);
+    if (answer.status !== 404) return answer;
+    await answer.body?.cancel();
+    throw unknownBlob(digest);
+  }
+
+  async #sendHead({ response, gone }: Exchange, repository: string, digest: BlobDigest): Promise<void> {
+    const answer = await this.#askForBlob("HEAD", repository, digest, gone);
+    response.writeHead(200, { ...blobHeaders(digest), "Content-Length": lengthOf(answer) }).end();
+  }
+
+  /** The download under way, or a new one; undefined when the blob cannot be kept. */
+  #download(repository: string, digest: BlobDigest): Promise<Download | undefined> {
+    const key = `${repository}@${digest}`;
+    const known = this.#downloads.get(key);
+    if (known !== undefined) return known;
+    const started = this.#start(repository, digest, () => this.#downloads.delete(key));
+    this.#downloads.set(key, started);
+    return started;
+  }
+
+  async #start(repository: string, digest: BlobDigest, ended: () => void): Promise<Download | undefined> {
+    const { uploads } = this.#storage;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, this.#closing.signal]);
+    try {
+      const answer = await this.#askForBlob("GET", repository, digest, signal);
+      const sizeBytes = lengthOf(answer);
+      if (answer.body === null || !evictFor(sizeBytes, this.#storage)) {
+        await answer.body?.cancel();
+        ended();
+        return undefined;
+      }
+      this.#count("blob", "miss");
+      const upload = await uploads.take(repository, uploads.begin(repository, algorithmOf(digest)));
+      const { download, done } = await Download.start(upload, digest, sizeBytes, answer.body, stop);
+      const running = done
+        .catch((error) => this.#log.error(`a download could not be kept: ${messageOf(error)}`))
+        .finally(() => {
+          ended();
+          this.#running.delete(running);
+        });
+      this.#running.add(running);
+      return download;
+    } catch (error) {
+      ended();
+      throw error;
+    }
+  }
+
+  /** Larger than the whole quota: from upstream to the client, nothing kept. */
+  async #passThrough(exchange: Exchange, repository: string, digest: BlobDigest): Promise<void> {
+    const answer = await this.#askForBlob("GET", repository, digest, exchange.gone);
+    await sendStream(exchange, digest, lengthOf(answer), answer.body ?? []);
+  }
+
+  /** A page of upstream's tags; undefined when it cannot be asked. */
+  async tags(
+    repository: string,
+    { limit, after }: Page,
+    signal: AbortSignal,
+  ): Promise<Paged<string> | undefined> {
+    const query = new URLSearchParams({ n: String(limit), ...(after === undefined ? {} : { last: after }) });
+    const answer = await this.#list(repository, `/tags/list?${query}`, signal);
+    if (answer === undefined) return undefined;
+    const tags = "tags" in answer.body && Array.isArray(answer.body.tags) ? answer.body.tags : [];
+    return { items: tags.filter((tag) => typeof tag === "string"), more: answer.next !== undefined };
+  }
+
+  /** Upstream's answer about referrers; undefined when it cannot be asked or does not know the question. */
+  async referrers(repository: string, digest: BlobDigest, query: URLSearchParams, signal: AbortSignal) {
+    const answer = await this.#list(repository, `/referrers/${digest}?${query}`, signal);
+    if (answer === undefined) return undefined;
+    const applied = answer.headers.get("oci-filters-applied");
+    return {
+      index: answer.body,
+      headers: {
+        "Content-Type": "application/vnd.oci.image.index.v1+json",
+        ...(applied === null ? {} : { "OCI-Filters-Applied": applied }),
+        ...(answer.next === undefined
+          ? {}
+          : { Link: `</v2/${repository}/referrers/${digest}?${answer.next}>; rel="next"` }),
+      },
+    };
+  }
+
+  async #list(repository: string, path: string, signal: AbortSignal) {
+    try {
+      const answer = await this.#upstream.request("GET", repository, path, {}, signal);
+      const bytes = await readSmall(answer, MAX_MANIFEST_BYTES);
+      if (answer.status === 404) return undefined;
+      const body: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
+      if (typeof body !== "object" || body === null) return undefined;
+      const [, next] = /<[^>?]*\?([^>]*)>\s*;\s*rel="?next"?/.exec(answer.headers.get("link") ?? "") ?? [];
+      return { body, next, headers: answer.headers };
+    } catch (error) {
+      if (!(error instanceof UpstreamUnavailable || error instanceof SyntaxError)) throw error;
+      this.#log.warn(`answered from the cache: ${error.message}`, { repository });
+      return undefined;
+    }
+  }
+
+  #count(what: "manifest" | "blob", outcome: "hit" | "miss" | "stale"): void {
+    this.#metrics.add("proxy_total", "Content asked of the pull-through cache.", { what, outcome });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#running);
+  }
+}
+
+/** Throws UNAVAILABLE when the answer does not tell. */
+function lengthOf(answer: Response): number {
+  const text = answer.headers.get("content-length") ?? "";
+  if (!/^\d{1,15}$/.test(text))
+    throw new UpstreamUnavailable("the registry behind this cache tells no length of a blob");
+  return Number(text);
+}
+
+async function sendStream(
+  { response, gone }: Exchange,
+  digest: BlobDigest,
+  sizeBytes: number,
+  bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  response.writeHead(200, { ...blobHeaders(digest), "Content-Length": sizeBytes });
+  const lost = gone.aborted ? Promise.resolve() : once(gone, "abort");
+  for await (const piece of bytes) {
+    if (gone.aborted) return;
+    const written = new Promise<void>((resolve) => response.write(piece, () => resolve()));
+    await Promise.race([written, lost]);
+  }
+  response.end();
+}
