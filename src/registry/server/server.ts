@@ -103,10 +103,12 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
         throw new RegistryError("UNSUPPORTED", "no such endpoint", { status: 404 });
       }
       const routes = routesOf(registry, target);
-      const route = Object.hasOwn(routes, method) ? routes[method] : undefined;
+      // HEAD is GET without the body, everywhere.
+      const verb = method === "HEAD" ? "GET" : method;
+      const route = Object.hasOwn(routes, verb) ? routes[verb] : undefined;
       if (route === undefined) {
         throw new RegistryError("UNSUPPORTED", "the operation is unsupported", {
-          headers: { Allow: Object.keys(routes).join(", ") },
+          headers: { Allow: Object.keys(routes).join(", ").replace("GET", "GET, HEAD") },
         });
       }
       const access = route.access === "anybody" ? openAccess : options.access;
@@ -238,8 +240,9 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
     },
     collect,
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      if (stopping.signal.aborted) return;
       stopping.abort();
+      clearInterval(timer);
       for (const server of servers) server.close();
       for (const socket of sockets) socket.destroy();
       await collecting;

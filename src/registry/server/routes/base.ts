@@ -5,8 +5,8 @@ import type { Routes } from "./route.ts";
 
 /** GET /v2/: that the protocol is spoken here, and where a login is tried (end-1). */
 export function baseRoutes(): Routes {
-  const get: Routes[string] = { access: "known", run: (exchange) => sendJson(exchange, {}) };
-  return { GET: get, HEAD: get };
+  const GET: Routes[string] = { access: "known", run: (exchange) => sendJson(exchange, {}) };
+  return { GET };
 }
 
 /** GET /v2/_catalog: the names of all repositories (docker/distribution, docs/spec/api.md "Catalog"). */

@@ -11,13 +11,11 @@ import { checkDeletable, type Routes, to } from "./route.ts";
 
 /** GET, HEAD and DELETE /v2/NAME/blobs/DIGEST (end-2, end-10). */
 export function blobRoutes(registry: Registry, repository: string, digest: BlobDigest): Routes {
-  const get: Routes[string] = {
-    access: to(repository, "pull"),
-    run: (exchange) => sendBlob(registry, exchange, repository, digest),
-  };
   return {
-    GET: get,
-    HEAD: get,
+    GET: {
+      access: to(repository, "pull"),
+      run: (exchange) => sendBlob(registry, exchange, repository, digest),
+    },
     DELETE: {
       access: to(repository, "delete"),
       run(exchange) {

@@ -8,7 +8,7 @@ import type { Routes } from "./route.ts";
 
 /** GET /health: 200 while the database answers and blobs can be written (or read, in read-only mode), else 503. */
 export function healthRoutes({ storage, readOnly }: Registry): Routes {
-  const get: Routes[string] = {
+  const GET: Routes[string] = {
     access: "anybody",
     async run(exchange) {
       try {
@@ -20,5 +20,5 @@ export function healthRoutes({ storage, readOnly }: Registry): Routes {
       sendJson(exchange, { status: "ok" });
     },
   };
-  return { GET: get, HEAD: get };
+  return { GET };
 }

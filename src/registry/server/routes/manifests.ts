@@ -11,13 +11,11 @@ import { checkDeletable, checkPushable, type Routes, to } from "./route.ts";
 
 /** GET, HEAD, PUT and DELETE /v2/NAME/manifests/REFERENCE (end-3, end-7, end-9). */
 export function manifestRoutes(registry: Registry, repository: string, reference: ManifestReference): Routes {
-  const get: Routes[string] = {
-    access: to(repository, "pull"),
-    run: (exchange) => sendManifest(registry, exchange, repository, reference),
-  };
   return {
-    GET: get,
-    HEAD: get,
+    GET: {
+      access: to(repository, "pull"),
+      run: (exchange) => sendManifest(registry, exchange, repository, reference),
+    },
     PUT: {
       access: to(repository, "pull", "push"),
       run: (exchange) => putManifest(registry, exchange, repository, reference),

@@ -10,7 +10,7 @@ export interface Route {
   run(exchange: Exchange): Promise<void> | void;
 }
 
-/** The methods of a target. */
+/** The methods of a target; GET stands for HEAD as well. */
 export type Routes = Readonly<Record<string, Route>>;
 
 export const to = (repository: string, ...actions: Action[]): Access => ({ repository, actions });
