@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct slot {
 struct archive_source {
     int fd;
     int copy_fd;
+    uint64_t limit;
     struct archive_failure *failure;
     pthread_t thread;
     bool started;
@@ -108,6 +110,10 @@ static int pump(struct archive_source *source, struct archive *archive) {
         if (slot->length == 0) return 0;
         sha256_update(&source->hash, slot->length, slot->bytes);
         source->size += slot->length;
+        if (source->size > source->limit)
+            return archive_fail(&source->reader_failure, ARCHIVE_BAD,
+                                "the archive unpacks to over %" PRIu64 " bytes, out of all proportion to its size",
+                                source->limit);
         if (source->copy_fd >= 0 && copy_out(source, slot->bytes, slot->length) < 0) return -1;
         publish_slot(source);
     }
@@ -146,7 +152,7 @@ static void *reader_thread(void *context) {
     return NULL;
 }
 
-struct archive_source *source_open(int fd, int copy_fd, struct archive_failure *failure) {
+struct archive_source *source_open(int fd, int copy_fd, uint64_t limit, struct archive_failure *failure) {
     struct archive_source *source = calloc(1, sizeof *source);
     if (source == NULL) {
         archive_fail_errno(failure, errno, "memory for the archive");
@@ -154,6 +160,7 @@ struct archive_source *source_open(int fd, int copy_fd, struct archive_failure *
     }
     source->fd = fd;
     source->copy_fd = copy_fd;
+    source->limit = limit;
     source->failure = failure;
     sha256_init(&source->hash);
     pthread_mutex_init(&source->lock, NULL);

@@ -13,7 +13,7 @@
 struct archive_source;
 
 /* Start reading `fd` (plain, gzip, zstd, xz or bzip2, told by its first bytes). `copy_fd` takes the uncompressed bytes, -1 for none. */
-struct archive_source *source_open(int fd, int copy_fd, struct archive_failure *failure);
+struct archive_source *source_open(int fd, int copy_fd, uint64_t limit, struct archive_failure *failure);
 
 /* The next bytes, at least one: their number, 0 at the end of the stream, -1 on failure. They stay until taken. */
 int64_t source_peek(struct archive_source *source, const unsigned char **bytes);

@@ -1,11 +1,12 @@
 /*
- * gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--tar FILE] FOLDER
+ * gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES] [--tar FILE] FOLDER
  *
  * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
  * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
  * below, for the attributes of parents that the layer does not bring; with --parents refuse, when those layers are not
  * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes. --plain: the
- * archive is none of a layer, names of whiteouts mean nothing in it (a build context, ADD).
+ * archive is none of a layer, names of whiteouts mean nothing in it (a build context, ADD). --limit: a tar of more bytes
+ * is refused, so that a small download cannot fill the disk.
  * Prints `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES`: digest (diffID) and size of the uncompressed tar.
  */
 #include <errno.h>
@@ -276,14 +277,14 @@ static int open_folder(const char *path, struct archive_failure *failure) {
 }
 
 static int usage(void) {
-    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--tar FILE] FOLDER\n", stderr);
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES] [--tar FILE] FOLDER\n", stderr);
     return 2;
 }
 
 int unpack_plain(int archive, int folder, struct archive_failure *failure) {
     static struct unpack unpack;
     unpack = (struct unpack){.tree = {.root = folder, .failure = &unpack.failure}, .plain = true};
-    unpack.source = source_open(archive, -1, &unpack.failure);
+    unpack.source = source_open(archive, -1, UINT64_MAX, &unpack.failure);
     char digest[65];
     uint64_t bytes;
     if (unpack.failure.code == 0) unpack_all(&unpack);
@@ -300,6 +301,7 @@ int mode_unpack(int argc, char **argv) {
     static struct unpack unpack;
     static int lower[MAX_LOWER];
     int at = 1, copy = -1;
+    uint64_t limit = UINT64_MAX;
     unpack.tree = (struct archive_tree){.root = -1, .lower = lower, .failure = &unpack.failure};
     for (; at + 1 < argc && argv[at][0] == '-' && unpack.failure.code == 0; at += 2) {
         if (strcmp(argv[at], "--lower") == 0 && unpack.tree.lower_count < MAX_LOWER)
@@ -308,6 +310,8 @@ int mode_unpack(int argc, char **argv) {
             unpack.tree.lower_unknown = true;
         else if (strcmp(argv[at], "--plain") == 0 && strcmp(argv[at + 1], "yes") == 0)
             unpack.plain = true;
+        else if (strcmp(argv[at], "--limit") == 0 && strspn(argv[at + 1], "0123456789") == strlen(argv[at + 1]))
+            limit = strtoull(argv[at + 1], NULL, 10);
         else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
             copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
             if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);
@@ -321,7 +325,7 @@ int mode_unpack(int argc, char **argv) {
     char digest[65];
     uint64_t tar_bytes = 0;
     if (unpack.failure.code == 0) unpack.tree.root = open_folder(argv[at], &unpack.failure);
-    if (unpack.failure.code == 0) unpack.source = source_open(STDIN_FILENO, copy, &unpack.failure);
+    if (unpack.failure.code == 0) unpack.source = source_open(STDIN_FILENO, copy, limit, &unpack.failure);
     if (unpack.failure.code == 0) unpack_all(&unpack);
     if (unpack.failure.code == 0) source_finish(unpack.source, digest, &tar_bytes);
     if (copy >= 0 && unpack.failure.code == 0 && fsync(copy) < 0)

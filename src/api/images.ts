@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { invalid } from "../errors/index.ts";
+import { parseRegistryAuth } from "../registry/index.ts";
 import type { ImageInspect, ImageSummary } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendJson, sendNothing } from "./exchange.ts";
@@ -62,7 +63,16 @@ function create(x: Exchange) {
   const platform = query.string("platform");
   const where = platform === "" ? {} : { platform };
   const image = query.string("fromImage");
-  if (image !== "") return engine.images.pull(withTag(image, query.string("tag")), where, x.gone);
+  if (image !== "") {
+    const tag = query.string("tag");
+    const credentials = parseRegistryAuth(x.request.headers["x-registry-auth"]?.toString());
+    const how = {
+      ...where,
+      ...(credentials === undefined ? {} : { credentials }),
+      allTags: isBare(image, tag),
+    };
+    return engine.images.pull(withTag(image, tag), how, x.gone);
+  }
   const source = query.string("fromSrc");
   if (source !== "-")
     throw invalid(`cannot import from ${source}: send the archive as the request's body with fromSrc=-`);
@@ -75,6 +85,9 @@ function create(x: Exchange) {
   };
   return engine.images.import(x.request, options, x.gone);
 }
+
+/** Without tag and digest all tags are meant (Engine API, ImageCreate, `tag`). */
+const isBare = (image: string, tag: string): boolean => tag === "" && !/[:@][^/]*$/.test(image);
 
 const withTag = (image: string, tag: string): string =>
   tag === "" ? image : tag.includes(":") ? `${image}@${tag}` : `${image}:${tag}`;

@@ -22,6 +22,8 @@ export interface UnpackRequest {
   readonly lower: readonly string[] | "unknown";
   /** It is no layer: names of whiteouts mean nothing in it. */
   readonly plain?: boolean;
+  /** A tar of more bytes is refused: a small blob must not fill the disk. */
+  readonly limitBytes?: number;
   /** Also write the uncompressed bytes to this file. */
   readonly tarPath?: string;
 }
@@ -51,6 +53,7 @@ export async function unpackLayer(
   if (request.lower === "unknown") args.push("--parents", "refuse");
   else for (const folder of request.lower) args.push("--lower", folder);
   if (request.plain === true) args.push("--plain", "yes");
+  if (request.limitBytes !== undefined) args.push("--limit", String(request.limitBytes));
   if (request.tarPath !== undefined) args.push("--tar", request.tarPath);
   const child = startChild(request.shim, [...args, request.folder], file, signal);
   if ("stream" in request.layer && child.stdin !== null) {

@@ -115,3 +115,48 @@ test("only sha256 with 64 digits is a digest: nothing else can become a path", (
     expect(() => parseDigest(text)).toThrow("invalid digest");
   }
 });
+
+test("a part of a blob is kept until somebody goes on with it, also over a restart", async () => {
+  const whole = Buffer.concat([Buffer.alloc(700_000, 1), Buffer.alloc(500_000, 2)]);
+  const digest = digestOf(whole);
+  {
+    await using first = await content.resume(digest);
+    expect(first.keptBytes).toBe(0);
+    await first.write(whole.subarray(0, 700_000));
+  }
+  await content.sweep();
+  content = await openContentStore(root);
+  expect(await content.partials()).toEqual([{ digest, sizeBytes: 700_000 }]);
+  await using second = await content.resume(digest);
+  expect(second.keptBytes).toBe(700_000);
+  expect(Buffer.concat(await Array.fromAsync(second.replay()))).toEqual(whole.subarray(0, 700_000));
+  await second.write(whole.subarray(700_000));
+  await second.seal({ digest, sizeBytes: whole.length });
+  await second.commit();
+  expect(await content.partials()).toEqual([]);
+  expect(await content.read(digest, whole.length)).toEqual(whole);
+});
+
+test("a part that turned out to be wrong is not kept", async () => {
+  const digest = digestOf("right");
+  {
+    await using ingest = await content.resume(digest);
+    await ingest.write(Buffer.from("wrong"));
+    await expect(ingest.seal({ digest, sizeBytes: 5 })).rejects.toThrow("does not match its digest");
+  }
+  expect(files().ingest).toEqual([]);
+});
+
+test("two who want the same blob go on one after the other; parts in use are not dropped", async () => {
+  const digest = digestOf("x");
+  const first = await content.resume(digest);
+  await first.write(Buffer.from("y"));
+  const second = content.resume(digest);
+  expect(await content.dropPartials()).toBe(0);
+  await first[Symbol.asyncDispose]();
+  await using ingest = await second;
+  expect(ingest.keptBytes).toBe(1);
+  await ingest[Symbol.asyncDispose]();
+  expect(await content.dropPartials()).toBe(1);
+  expect(files().ingest).toEqual([]);
+});

@@ -1,14 +1,20 @@
-import { createReadStream, renameSync } from "node:fs";
+import { createReadStream, renameSync, rmSync } from "node:fs";
 import { mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { errnoOf, invalid, notFound } from "../errors/index.ts";
+import { keyedMutex } from "../platform/index.ts";
 import { type Digest, digestOf, isDigest } from "./digest.ts";
-import { beginIngest } from "./ingest.ts";
-import type { Blob, ContentStore } from "./store.ts";
+import { beginIngest, resumeIngest } from "./ingest.ts";
+import type { Blob, ContentStore, Partial, ResumedIngest } from "./store.ts";
+
+/** Name of a kept part of a blob; the others in its folder are one process's own. */
+const PARTIAL = /^partial-([0-9a-f]{64})$/;
+const PARTIAL_LIFETIME_MS = 7 * 24 * 3600 * 1000;
 
 /**
- * Open (or make) a content store: ROOT/blobs/sha256/HEX for blobs, ROOT/ingest/N for those on their way in.
+ * Open (or make) a content store: ROOT/blobs/sha256/HEX for blobs, ROOT/ingest/N for those on their way in,
+ * ROOT/ingest/partial-HEX for parts that are kept.
  * Both lie on one file system, as rename(2) demands.
  */
 export async function openContentStore(root: string): Promise<ContentStore> {
@@ -24,6 +30,9 @@ class FolderStore implements ContentStore {
   readonly #blobs: string;
   readonly #ingests: string;
   #nextIngest = 1;
+  readonly #resumed = keyedMutex();
+  /** Digests that somebody is going on with, or waits to. */
+  readonly #inUse = new Map<string, number>();
 
   constructor(blobs: string, ingests: string) {
     this.#blobs = blobs;
@@ -68,6 +77,40 @@ class FolderStore implements ContentStore {
     return beginIngest(join(this.#ingests, name), (digest) => this.#path(digest));
   }
 
+  async resume(digest: Digest): Promise<ResumedIngest> {
+    const path = join(this.#ingests, `partial-${this.#path(digest).slice(-64)}`);
+    this.#inUse.set(digest, (this.#inUse.get(digest) ?? 0) + 1);
+    const lock = await this.#resumed.acquire(digest);
+    const release = () => {
+      const users = (this.#inUse.get(digest) ?? 1) - 1;
+      if (users === 0) this.#inUse.delete(digest);
+      else this.#inUse.set(digest, users);
+      lock[Symbol.dispose]();
+    };
+    return resumeIngest(path, (final) => this.#path(final), release);
+  }
+
+  async partials(): Promise<Partial[]> {
+    const partials: Partial[] = [];
+    for (const name of await readdir(this.#ingests)) {
+      const digest = `sha256:${PARTIAL.exec(name)?.[1]}`;
+      if (!isDigest(digest)) continue;
+      const { size } = await stat(join(this.#ingests, name)).catch(() => ({ size: 0 }));
+      partials.push({ digest, sizeBytes: size });
+    }
+    return partials;
+  }
+
+  async dropPartials(): Promise<number> {
+    let freed = 0;
+    for (const { digest, sizeBytes } of await this.partials()) {
+      if (this.#inUse.has(digest)) continue;
+      rmSync(join(this.#ingests, `partial-${digest.slice(-64)}`), { force: true });
+      freed += sizeBytes;
+    }
+    return freed;
+  }
+
   async put(bytes: Uint8Array): Promise<Blob> {
     const present = await this.find(digestOf(bytes));
     if (present !== undefined) return present;
@@ -95,6 +138,10 @@ class FolderStore implements ContentStore {
   }
 
   async sweep(): Promise<void> {
-    for (const name of await readdir(this.#ingests)) await rm(join(this.#ingests, name), { force: true });
+    for (const name of await readdir(this.#ingests)) {
+      const path = join(this.#ingests, name);
+      if (PARTIAL.test(name) && (await stat(path)).mtimeMs > Date.now() - PARTIAL_LIFETIME_MS) continue;
+      await rm(path, { force: true });
+    }
   }
 }

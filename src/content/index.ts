@@ -1,3 +1,3 @@
 export { type Digest, digestOf, isDigest, parseDigest } from "./digest.ts";
 export { openContentStore } from "./folder-store.ts";
-export type { Blob, ContentStore, Expectation, Ingest } from "./store.ts";
+export type { Blob, ContentStore, Expectation, Ingest, Partial, ResumedIngest } from "./store.ts";

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
+import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { internal, invalid } from "../errors/index.ts";
 import { type Digest, isDigest } from "./digest.ts";
-import type { Blob, Expectation, Ingest } from "./store.ts";
+import type { Blob, Expectation, Ingest, ResumedIngest } from "./store.ts";
 
 /** Bytes gathered before one writev(2): a stream of small chunks would otherwise pay a thread's round trip for each. */
 const BATCH_BYTES = 1 << 20;
@@ -13,7 +14,23 @@ export async function beginIngest(temporary: string, finalPath: (digest: Digest)
   return new FileIngest(file, temporary, finalPath);
 }
 
-class FileIngest implements Ingest {
+/** Go on with a blob in `temporary`, which keeps its bytes for the next attempt unless they turn out to be wrong. */
+export async function resumeIngest(
+  temporary: string,
+  finalPath: (digest: Digest) => string,
+  release: () => void,
+): Promise<ResumedIngest> {
+  try {
+    const file = await open(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    const { size } = await file.stat();
+    return new FileIngest(file, temporary, finalPath, { keptBytes: size, release });
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+class FileIngest implements ResumedIngest {
   readonly #hash = createHash("sha256");
   readonly #finalPath: (digest: Digest) => string;
   readonly #file: FileHandle;
@@ -25,11 +42,40 @@ class FileIngest implements Ingest {
   #sealed: Blob | undefined;
   #committed: Promise<Blob> | undefined;
   #disposed = false;
+  /** What is written stays for another attempt. */
+  #keeps: boolean;
+  readonly keptBytes: number;
+  readonly #release: () => void;
 
-  constructor(file: FileHandle, path: string, finalPath: (digest: Digest) => string) {
+  constructor(
+    file: FileHandle,
+    path: string,
+    finalPath: (digest: Digest) => string,
+    resumed?: { keptBytes: number; release: () => void },
+  ) {
     this.#file = file;
     this.#path = path;
     this.#finalPath = finalPath;
+    this.#keeps = resumed !== undefined;
+    this.keptBytes = resumed?.keptBytes ?? 0;
+    this.#release = resumed?.release ?? (() => undefined);
+  }
+
+  async *replay(): AsyncGenerator<Uint8Array> {
+    if (this.#sizeBytes > 0) throw internal("kept bytes were replayed after the first write");
+    while (this.#sizeBytes < this.keptBytes) {
+      const bytes = Buffer.allocUnsafe(Math.min(BATCH_BYTES, this.keptBytes - this.#sizeBytes));
+      const { bytesRead } = await this.#file.read(bytes, 0, bytes.length, this.#sizeBytes);
+      if (bytesRead === 0) throw internal(`${this.#path} has become shorter`);
+      const part = bytes.subarray(0, bytesRead);
+      this.#hash.update(part);
+      this.#sizeBytes += bytesRead;
+      yield part;
+    }
+  }
+
+  forget(): void {
+    this.#keeps = false;
   }
 
   get path(): string {
@@ -65,6 +111,9 @@ class FileIngest implements Ingest {
   async seal(expected: Expectation): Promise<Blob> {
     await this.#flush();
     await this.#writing;
+    const keeps = this.#keeps;
+    // Bytes that are all there and wrong must not be gone on with.
+    this.#keeps = false;
     const hex: Digest = `sha256:${this.#hash.digest("hex")}`;
     if (expected.sizeBytes !== undefined && expected.sizeBytes !== this.#sizeBytes) {
       throw invalid(`content has ${this.#sizeBytes} bytes, but ${expected.sizeBytes} were announced`);
@@ -72,6 +121,7 @@ class FileIngest implements Ingest {
     if (expected.digest !== undefined && expected.digest !== hex) {
       throw invalid(`content does not match its digest: expected ${expected.digest}, got ${hex}`);
     }
+    this.#keeps = keeps;
     return this.#seal(hex, this.#sizeBytes);
   }
 
@@ -105,9 +155,13 @@ class FileIngest implements Ingest {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    const [, committed] = await Promise.allSettled([this.#writing, this.#committed]);
+    using _released = { [Symbol.dispose]: this.#release };
+    if (this.#keeps) await this.#flush().catch(() => this.forget());
+    const [written, committed] = await Promise.allSettled([this.#writing, this.#committed]);
     await this.#file.close();
     if (committed.status === "fulfilled" && committed.value !== undefined) return;
+    const hasBytes = Math.max(this.#sizeBytes, this.keptBytes) > 0;
+    if (this.#keeps && written.status === "fulfilled" && hasBytes) return;
     await rm(this.#path, { force: true });
   }
 }

@@ -14,12 +14,22 @@ export interface ContentStore {
   read(digest: Digest, limitBytes: number): Promise<Buffer>;
   /** Begin a new blob. Dispose it in any case: without `commit` nothing is left. */
   begin(): Promise<Ingest>;
+  /**
+   * Go on with a blob of which an earlier attempt, also one before a restart, kept a part: `replay` what is there,
+   * then `write` the rest. Disposed without `commit` it keeps what it has, unless that turned out to be wrong. One
+   * holder at a time: others wait for it.
+   */
+  resume(digest: Digest): Promise<ResumedIngest>;
+  /** Blobs of which a part is kept. */
+  partials(): Promise<Partial[]>;
+  /** Remove the parts that nobody is going on with. Resolves with the bytes freed. */
+  dropPartials(): Promise<number>;
   /** Keep these bytes. */
   put(bytes: Uint8Array): Promise<Blob>;
   /** Gone at once, before the first await, so that a check made just before still holds. No error when it is not here. */
   delete(digest: Digest): Promise<void>;
   list(): Promise<Blob[]>;
-  /** Remove what a crash left half-written. Run at start, before any ingest. */
+  /** Remove what a crash left half-written, and kept parts that nobody came back for in a week. Run at start. */
   sweep(): Promise<void>;
 }
 
@@ -53,4 +63,19 @@ export interface Ingest extends AsyncDisposable {
   sealWritten(digest: Digest, sizeBytes: number): Promise<Blob>;
   /** Bring it to the disk and give it its name. Repeating it does nothing. */
   commit(): Promise<Blob>;
+}
+
+/** A part of a blob, with what it takes on the disk. */
+export interface Partial {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+export interface ResumedIngest extends Ingest {
+  /** Bytes that are there already. */
+  readonly keptBytes: number;
+  /** Those bytes, which count as written once they have been read. Call before the first `write`. */
+  replay(): AsyncIterable<Uint8Array>;
+  /** Do not keep what is written when it is disposed. */
+  forget(): void;
 }

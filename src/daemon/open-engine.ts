@@ -15,6 +15,12 @@ import {
   writeFileAtomic,
 } from "../platform/index.ts";
 import {
+  parseMirrorRule,
+  RegistryNetwork,
+  type RegistryRules,
+  readRegistryRules,
+} from "../registry/index.ts";
+import {
   cgroupVersion,
   prepareCgroupParent,
   readCgroupLayout,
@@ -36,6 +42,11 @@ export interface EngineOptions {
   readonly execRoot: string;
   /** Names the bridge (NAME0), the packet table and the cgroup parent. */
   readonly name: string;
+  /** What an administrator writes: registries.json, certs.d/HOST/. */
+  readonly configRoot: string;
+  /** "PREFIX=MIRROR", or a mirror of Docker's own registry, besides those of registries.json. */
+  readonly registryMirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
 }
 
 export interface OwnedEngine extends AsyncDisposable {
@@ -84,6 +95,10 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const networks = stack.use(
     network.createNetworkService({ store, shimPath, name, createFirewall: createNftablesFirewall }),
   );
+  const registries = new RegistryNetwork({
+    rules: registryRules(options),
+    certificates: join(options.configRoot, "certs.d"),
+  });
   const images = createImageService({
     store,
     content,
@@ -91,6 +106,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     events,
     shim: shimPath,
     usedBy: (imageId) => containers.usersOf(imageId),
+    registries,
     builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
   });
   const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
@@ -140,6 +156,13 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The rules of registries.json and those of the command line; the latter come first. Throws invalid. */
+function registryRules({ configRoot, registryMirrors, insecureRegistries }: EngineOptions): RegistryRules {
+  const { mirrors, insecure } = readRegistryRules(join(configRoot, "registries.json"));
+  const given = registryMirrors.map(parseMirrorRule);
+  return { mirrors: [...given, ...mirrors], insecure: [...insecureRegistries, ...insecure] };
 }
 
 /** A random name for the engine, made once. */

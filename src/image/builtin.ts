@@ -1,5 +1,5 @@
-import { notFound, unsupported } from "../errors/index.ts";
-import { familiarName, parseReference, type Reference, withDefaultTag } from "../reference/index.ts";
+import { notFound } from "../errors/index.ts";
+import { familiarName, type Reference, withDefaultTag } from "../reference/index.ts";
 import type { ProgressMessage } from "../wire/index.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
 import { installArchive } from "./load.ts";
@@ -27,25 +27,8 @@ export async function installBuiltin(
   return found.image;
 }
 
-/** `docker pull`. Only what is built in can be had without a registry. Throws before the first message. */
-export async function pullImage(
-  context: ImageContext,
-  text: string,
-  platform: string | undefined,
-  signal: AbortSignal,
-): Promise<AsyncIterable<ProgressMessage>> {
-  const reference = withDefaultTag(parseReference(text));
-  const builtin = findBuiltin(context, reference);
-  if (builtin === undefined) {
-    throw unsupported(
-      `Get "https://${reference.registry}/v2/": this engine cannot reach registries; load the image from an archive, or use a built-in one (${context.builtins.map(({ name }) => name).join(", ")})`,
-    );
-  }
-  requirePlatform(builtin.name, { os: "linux", architecture: "amd64" }, platform);
-  return pullBuiltin(context, reference, builtin, signal);
-}
-
-async function* pullBuiltin(
+/** `docker pull` of a built-in image. */
+export async function* pullBuiltin(
   context: ImageContext,
   reference: Reference,
   builtin: BuiltinImage,

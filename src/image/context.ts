@@ -1,9 +1,11 @@
 import type { Readable } from "node:stream";
 import type { ContentStore } from "../content/index.ts";
 import type { EventLog } from "../events/index.ts";
+import type { RegistryNetwork } from "../registry/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Leases } from "./leases.ts";
+import type { LayerFetches } from "./pull/layer-fetches.ts";
 import type { ImageUse } from "./service.ts";
 import type { ImageTable } from "./table.ts";
 
@@ -26,6 +28,8 @@ export interface ImageContext {
   /** Blobs and chainIDs that other services rely on (a build cache). */
   readonly roots: () => ReadonlySet<string>;
   readonly builtins: readonly BuiltinImage[];
+  readonly registries: RegistryNetwork;
   readonly table: ImageTable;
+  readonly fetches: LayerFetches;
   readonly leases: Leases;
 }

@@ -1,10 +1,11 @@
 import type { ContentStore } from "../content/index.ts";
 import type { EventLog } from "../events/index.ts";
 import { parseReference } from "../reference/index.ts";
+import type { RegistryNetwork } from "../registry/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import { assembleImage } from "./assemble.ts";
-import { findBuiltin, installBuiltin, pullImage, requirePlatform } from "./builtin.ts";
+import { findBuiltin, installBuiltin, requirePlatform } from "./builtin.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
 import { collectGarbage } from "./garbage.ts";
 import { importImage } from "./import.ts";
@@ -15,6 +16,8 @@ import { loadImages } from "./load.ts";
 import { findImage, findImageOrUndefined } from "./lookup.ts";
 import { familiar, nameFrom } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
+import { LayerFetches } from "./pull/layer-fetches.ts";
+import { pullImage } from "./pull/pull-image.ts";
 import { removeImage } from "./remove.ts";
 import { saveImages } from "./save.ts";
 import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
@@ -29,6 +32,7 @@ export interface ImageServiceOptions {
   readonly shim: string;
   /** Containers of an image, running or not. */
   readonly usedBy: (imageId: string) => readonly ImageUse[];
+  readonly registries: RegistryNetwork;
   readonly builtins: readonly BuiltinImage[];
   /** Blobs and chainIDs that other services keep (a build cache); none when absent. */
   readonly roots?: () => ReadonlySet<string>;
@@ -48,6 +52,7 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     roots: options.roots ?? (() => NOTHING),
     table: new ImageTable(options.store),
     leases: new Leases(),
+    fetches: new LayerFetches(),
   };
   return {
     list: async (query) => listImages(context, query),
@@ -58,7 +63,7 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     load: (archive, signal) => loadImages(context, archive, signal),
     save: (references) => saveImages(context, references),
     import: (archive, how, signal) => importImage(context, archive, how, signal),
-    pull: (reference, { platform }, signal) => lazily(() => pullImage(context, reference, platform, signal)),
+    pull: (reference, how, signal) => pullImage(context, reference, how, signal),
     resolve: (reference, platform) => resolveImage(context, reference, platform),
     findById(id) {
       const image = context.table.find(id);
@@ -98,9 +103,4 @@ async function resolveImage(
   if (builtin === undefined) return resolvedImage(findImage(context, reference).image);
   requirePlatform(reference, { os: "linux", architecture: "amd64" }, platform);
   return resolvedImage(await installBuiltin(context, builtin, new AbortController().signal));
-}
-
-/** An iterable whose source is opened at the first `next`, so that its errors come before the first message. */
-async function* lazily<T>(open: () => Promise<AsyncIterable<T>>): AsyncGenerator<T> {
-  yield* await open();
 }

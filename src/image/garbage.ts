@@ -16,7 +16,9 @@ export async function collectGarbage(context: ImageContext): Promise<string[]> {
     removed.push(chainId);
   }
   for (const { digest } of await context.content.list()) {
-    if (!kept(digest) && !context.table.isBlobUsed(digest)) await context.content.delete(digest);
+    if (kept(digest) || context.table.isBlobUsed(digest) || context.table.isWanted(digest)) continue;
+    context.table.forgetSources(digest);
+    await context.content.delete(digest);
   }
   return removed;
 }

@@ -4,5 +4,12 @@ export { createImageService, type ImageServiceOptions, type LocalImageService } 
 export { chainIdsOf, type HistoryEntry, type ImageDocument, parseImageDocument } from "./image-config.ts";
 export type { Lease } from "./leases.ts";
 export { imageMigrations } from "./migrations.ts";
-export type { AssembledImage, ImageService, ImageUse, ImportOptions, ResolvedImage } from "./service.ts";
+export type {
+  AssembledImage,
+  ImageService,
+  ImageUse,
+  ImportOptions,
+  PullOptions,
+  ResolvedImage,
+} from "./service.ts";
 export type { ImageLayer } from "./table.ts";

@@ -2,7 +2,7 @@ import type { ImageHistoryItem, ImageInspect } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { createdSeconds } from "./image-config.ts";
 import { findImage } from "./lookup.ts";
-import { familiar } from "./names.ts";
+import { familiar, familiarDigest } from "./names.ts";
 import type { ResolvedImage } from "./service.ts";
 import type { ImageRecord } from "./table.ts";
 
@@ -12,7 +12,7 @@ export function inspectImage(context: ImageContext, reference: string): ImageIns
   return {
     Id: image.id,
     RepoTags: image.names.map(familiar),
-    RepoDigests: [],
+    RepoDigests: image.digests.map(familiarDigest),
     Parent: "",
     Comment: document.comment,
     Created: document.created ?? "",

@@ -5,6 +5,7 @@ import type { LayerDraft } from "../snapshot/index.ts";
 import type { ImageContext } from "./context.ts";
 import { chainIdsOf, parseImageDocument } from "./image-config.ts";
 import type { Lease } from "./leases.ts";
+import { limiter } from "./limiter.ts";
 import type { ImageLayer } from "./table.ts";
 
 /** Layers unpacked at the same time: each already uses a second thread for digest and decompression. */
@@ -176,20 +177,4 @@ async function unpackInto(
     await context.snapshotter.discard(draft);
     throw error;
   }
-}
-
-/** Run at most `count` at a time, in the order in which they were asked for. */
-function limiter(count: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= count) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
-    try {
-      return await work();
-    } finally {
-      running--;
-      waiting.shift()?.();
-    }
-  };
 }

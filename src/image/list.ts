@@ -5,7 +5,7 @@ import type { Filters, ImageSummary } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { createdSeconds } from "./image-config.ts";
 import { findImage } from "./lookup.ts";
-import { familiar, familiarRepository } from "./names.ts";
+import { familiar, familiarDigest, familiarRepository } from "./names.ts";
 import type { ImageRecord } from "./table.ts";
 
 type Predicate = (image: ImageRecord) => boolean;
@@ -29,7 +29,9 @@ export function listImages(
       RepoTags: image.names
         .filter((name) => patterns.length === 0 || matchesAny(patterns, name))
         .map(familiar),
-      RepoDigests: [],
+      RepoDigests: image.digests
+        .filter(({ repository }) => patterns.length === 0 || matchesAny(patterns, `${repository}:latest`))
+        .map(familiarDigest),
       Created: createdSeconds(image.document),
       Size: image.sizeBytes,
       SharedSize: options.sharedSize ? sharedBytes(image, uses) : -1,

@@ -49,6 +49,9 @@ function findByReference(context: ImageContext, reference: Reference): Found | u
 
 /** NAME@DIGEST: an image of that repository whose manifest or config has the digest. */
 function findByDigest(context: ImageContext, reference: Reference, digest: string): Found | undefined {
+  const known = context.table.idByDigest(fullRepository(reference), digest);
+  const named = known === undefined ? undefined : context.table.find(known);
+  if (named !== undefined) return { image: named, name: undefined };
   for (const { imageId } of context.table.namesOf(fullRepository(reference))) {
     const image = context.table.find(imageId);
     if (image !== undefined && (image.manifestDigest === digest || image.id === digest)) {

@@ -37,4 +37,28 @@ export const imageMigrations: readonly Migration[] = [
       CREATE INDEX image_name_image ON image_name (image_id);
     `,
   },
+  {
+    // What registries call an image: NAME@DIGEST, of an index as well as of a manifest; where its blobs are known to be,
+    // and what a pull that was cut off has and the next attempt wants.
+    id: "0021-image-digests",
+    sql: `
+      CREATE TABLE image_digest (
+        repository TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        PRIMARY KEY (repository, digest)
+      ) STRICT;
+      CREATE INDEX image_digest_image ON image_digest (image_id);
+      CREATE INDEX image_digest_digest ON image_digest (digest);
+      CREATE TABLE blob_wanted (
+        digest TEXT PRIMARY KEY,
+        since_ms INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE blob_source (
+        digest TEXT NOT NULL,
+        repository TEXT NOT NULL,
+        PRIMARY KEY (digest, repository)
+      ) STRICT;
+    `,
+  },
 ];

@@ -23,6 +23,11 @@ export function familiar(name: string): string {
   return familiarString(parseReference(name));
 }
 
+/** "busybox@sha256:…" */
+export function familiarDigest({ repository, digest }: { repository: string; digest: string }): string {
+  return `${familiarName(parseReference(repository))}@${digest}`;
+}
+
 /** The repository of a full name as people write it: "busybox". */
 export function familiarRepository(name: string): string {
   return familiarName(parseReference(name));

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Credentials } from "../registry/index.ts";
 import type {
   Filters,
   ImageConfig,
@@ -31,12 +32,8 @@ export interface ImageService {
   save(references: readonly string[], signal: AbortSignal): Promise<Readable>;
   /** A root file system tar, plain or compressed, as a one-layer image. The last message's status is the image id. */
   import(archive: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  /** Make a built-in image present, or fetch one from its registry. Errors before the first message are thrown. */
-  pull(
-    reference: string,
-    options: { platform?: string },
-    signal: AbortSignal,
-  ): AsyncIterable<ProgressMessage>;
+  /** Fetch an image from its registry, or make a built-in one present. Errors before the first message are thrown. */
+  pull(reference: string, options: PullOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
 
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
@@ -48,6 +45,14 @@ export interface ImageService {
   lease(): Lease;
   /** The record of an image by id, for containers that already hold it; undefined when it was removed by force. */
   findById(id: string): ResolvedImage | undefined;
+}
+
+export interface PullOptions {
+  /** OS[/ARCH[/VARIANT]]; this machine's when absent. */
+  readonly platform?: string;
+  readonly credentials?: Credentials;
+  /** All tags of the repository; the reference has none then. */
+  readonly allTags?: boolean;
 }
 
 export interface ImportOptions {

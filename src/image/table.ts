@@ -16,6 +16,15 @@ export interface ImageRecord {
   readonly layers: readonly ImageLayer[];
   /** Full names with tag, sorted. */
   readonly names: readonly string[];
+  /** What registries call it, sorted. */
+  readonly digests: readonly RepositoryDigest[];
+}
+
+export interface RepositoryDigest {
+  /** "docker.io/library/busybox" */
+  readonly repository: string;
+  /** Of its manifest, or of an index that has it. */
+  readonly digest: string;
 }
 
 export interface ImageLayer {
@@ -26,6 +35,8 @@ export interface ImageLayer {
   readonly blobBytes: number;
   readonly mediaType: string;
 }
+
+const WANTED_MS = 7 * 24 * 3600 * 1000;
 
 /** The rows of images. Records are parsed once and kept, since list and inspect ask for them all the time. */
 export class ImageTable {
@@ -130,13 +141,79 @@ export class ImageTable {
       .map((row) => ({ name: String(row.name), imageId: String(row.image_id) }));
   }
 
+  /** Let REPOSITORY@DIGEST name this image. */
+  setDigest(repository: string, digest: string, id: string): void {
+    this.#store.database
+      .prepare(
+        `INSERT INTO image_digest (repository, digest, image_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (repository, digest) DO UPDATE SET image_id = ?3`,
+      )
+      .run(repository, digest, id);
+  }
+
+  deleteDigest(repository: string, digest: string): void {
+    this.#store.database
+      .prepare("DELETE FROM image_digest WHERE repository = ? AND digest = ?")
+      .run(repository, digest);
+  }
+
+  idByDigest(repository: string, digest: string): string | undefined {
+    const row = this.#store.database
+      .prepare("SELECT image_id FROM image_digest WHERE repository = ? AND digest = ?")
+      .get(repository, digest);
+    return row === undefined || row === null ? undefined : String(row.image_id);
+  }
+
+  /** Keep these blobs for a week although no image speaks for them: a pull is on its way, or was cut off. */
+  want(digests: readonly string[]): void {
+    const insert = this.#store.database.prepare(
+      "INSERT INTO blob_wanted (digest, since_ms) VALUES (?1, ?2) ON CONFLICT (digest) DO UPDATE SET since_ms = ?2",
+    );
+    for (const digest of digests) insert.run(digest, Date.now());
+  }
+
+  unwant(digests: readonly string[]): void {
+    const remove = this.#store.database.prepare("DELETE FROM blob_wanted WHERE digest = ?");
+    for (const digest of digests) remove.run(digest);
+  }
+
+  /** Nothing is wanted any more. */
+  unwantAll(): void {
+    this.#store.database.exec("DELETE FROM blob_wanted");
+  }
+
+  isWanted(digest: string): boolean {
+    const row = this.#store.database.prepare("SELECT since_ms FROM blob_wanted WHERE digest = ?").get(digest);
+    return row !== undefined && row !== null && Number(row.since_ms) > Date.now() - WANTED_MS;
+  }
+
+  /** Remember that a registry has blobs in a repository, so that others there can be given them without an upload. */
+  addSources(repository: string, digests: readonly string[]): void {
+    const insert = this.#store.database.prepare(
+      "INSERT INTO blob_source (digest, repository) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    );
+    for (const digest of digests) insert.run(digest, repository);
+  }
+
+  sourcesOf(digest: string): string[] {
+    return this.#store.database
+      .prepare("SELECT repository FROM blob_source WHERE digest = ? ORDER BY repository LIMIT 16")
+      .all(digest)
+      .map((row) => String(row.repository));
+  }
+
+  forgetSources(digest: string): void {
+    this.#store.database.prepare("DELETE FROM blob_source WHERE digest = ?").run(digest);
+  }
+
   /** Whether an image is made of this blob: its config, manifest or a layer. */
   isBlobUsed(digest: string): boolean {
     const row = this.#store.database
       .prepare(
         `SELECT EXISTS (SELECT 1 FROM image WHERE id = ?1)
              OR EXISTS (SELECT 1 FROM image WHERE manifest_digest = ?1)
-             OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1) AS used`,
+             OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1)
+             OR EXISTS (SELECT 1 FROM image_digest WHERE digest = ?1) AS used`,
       )
       .get(digest);
     return Number(row?.used) === 1;
@@ -163,6 +240,10 @@ export class ImageTable {
         .prepare("SELECT name FROM image_name WHERE image_id = ? ORDER BY name")
         .all(id)
         .map((name) => String(name.name)),
+      digests: this.#store.database
+        .prepare("SELECT repository, digest FROM image_digest WHERE image_id = ? ORDER BY repository, digest")
+        .all(id)
+        .map((one) => ({ repository: String(one.repository), digest: String(one.digest) })),
     };
   }
 

@@ -6,6 +6,7 @@ import { type TarMember, writeTar } from "../archive/index.ts";
 import { digestOf, openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
 import { sourceTreeShimPath } from "../platform/index.ts";
+import { RegistryNetwork } from "../registry/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import type { ImageConfig, ProgressMessage } from "../wire/index.ts";
@@ -27,6 +28,11 @@ export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {
     shim: sourceTreeShimPath(),
     usedBy: (id) => uses.get(id) ?? [],
     builtins: [],
+    registries: new RegistryNetwork({
+      rules: { mirrors: [], insecure: [] },
+      environment: {},
+      retry: { attempts: 4, firstDelayMs: 5, maxDelayMs: 2_000 },
+    }),
     ...overrides,
     events: {
       ...events,

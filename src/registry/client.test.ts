@@ -9,7 +9,7 @@ import {
   FaultyRegistry,
   type FaultyRegistryOptions,
   USER,
-} from "../../test/harness/faulty-registry.ts";
+} from "../../test/registry/faulty-registry.ts";
 import { digestOf, openRepository, RegistryNetwork, type RegistryRules } from "./index.ts";
 
 const opened: AsyncDisposable[] = [];

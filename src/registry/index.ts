@@ -12,4 +12,4 @@ export {
 export { RegistryNetwork, type RegistryNetworkOptions } from "./network.ts";
 export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
 export { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
-export { type MirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";
+export { type MirrorRule, parseMirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";

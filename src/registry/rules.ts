@@ -84,6 +84,13 @@ export function parseMirror(text: string): Endpoint {
   };
 }
 
+/** "PREFIX=MIRROR", or a mirror alone for Docker's own registry. Throws invalid. */
+export function parseMirrorRule(text: string): MirrorRule {
+  const [, prefix = "docker.io", mirror = ""] = /^(?:([^=]+)=)?(.*)$/.exec(text) ?? [];
+  parseMirror(mirror);
+  return { prefix, mirrors: [mirror] };
+}
+
 /** The mirrors of a repository, those of the longest prefix that fits. */
 export function mirrorsOf(rules: RegistryRules, registry: string, path: string): Endpoint[] {
   const name = `${registry}/${path}`;

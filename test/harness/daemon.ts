@@ -33,6 +33,8 @@ export class TestDaemon implements AsyncDisposable {
       join(this.folder, "exec"),
       "--name",
       this.#name,
+      "--config-root",
+      join(this.folder, "config"),
     ];
   }
 

@@ -20,13 +20,18 @@ export const DAEMON_HELP = `Usage:  gantry daemon [OPTIONS]
 Run the engine. SIGTERM stops the daemon and leaves containers running; the next daemon takes them back.
 
 Options:
+      --config-root string Folder of registries.json and certs.d (default "/etc/gantry")
       --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
       --debug              The same as --log-level debug
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
       --help               Print usage
   -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
+      --insecure-registry list
+                           HOST[:PORT] or network whose TLS is not verified and which may speak plain HTTP
   -l, --log-level string   "debug", "info", "warn" or "error" (default "info")
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
+      --registry-mirror list
+                           [PREFIX=]MIRROR to read from first; the prefix is docker.io unless told
       --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
 `;
 
@@ -49,6 +54,9 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     dataRoot: absolute("data-root", values["data-root"] ?? "/var/lib/gantry"),
     execRoot: absolute("exec-root", values["exec-root"] ?? "/run/gantry"),
     name,
+    configRoot: absolute("config-root", values["config-root"] ?? "/etc/gantry"),
+    registryMirrors: values["registry-mirror"] ?? [],
+    insecureRegistries: values["insecure-registry"] ?? [],
     logLevel,
     teardown: values.teardown === true,
   };
@@ -63,6 +71,9 @@ function parse(argv: readonly string[]) {
         "data-root": { type: "string" },
         "exec-root": { type: "string" },
         name: { type: "string" },
+        "config-root": { type: "string" },
+        "registry-mirror": { type: "string", multiple: true },
+        "insecure-registry": { type: "string", multiple: true },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         teardown: { type: "boolean" },

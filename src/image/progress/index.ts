@@ -1,0 +1,2 @@
+export { LayerMeter, layerId, layerMessage } from "./messages.ts";
+export { progressOf, type Report } from "./stream.ts";

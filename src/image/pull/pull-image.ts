@@ -1,0 +1,156 @@
+import { parseDigest } from "../../content/index.ts";
+import { cancelled, EngineError } from "../../errors/index.ts";
+import {
+  familiarName,
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "../../reference/index.ts";
+import {
+  hostPlatform,
+  openRepository,
+  type Platform,
+  parseManifest,
+  parsePlatform,
+  type Repository,
+  selectPlatform,
+} from "../../registry/index.ts";
+import type { ProgressMessage } from "../../wire/index.ts";
+import { findBuiltin, pullBuiltin, requirePlatform } from "../builtin.ts";
+import type { ImageContext } from "../context.ts";
+import { underLease } from "../garbage.ts";
+import { fullName, fullRepository } from "../names.ts";
+import { progressOf, type Report } from "../progress/index.ts";
+import { publishImageEvent } from "../publish.ts";
+import type { PullOptions } from "../service.ts";
+import { checkPlatform, fetchImage, type RemoteImage } from "./fetch-image.ts";
+
+/**
+ * `docker pull`: an image, or with `allTags` all of a repository. Built-in images come from the engine itself unless
+ * their registry has a mirror. Fails before the first message when the registry does not have what was asked for.
+ */
+export function pullImage(
+  context: ImageContext,
+  text: string,
+  options: PullOptions,
+  signal: AbortSignal,
+): AsyncIterable<ProgressMessage> {
+  const reference = parseReference(text);
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  if (options.allTags === true)
+    return progressOf((report, stop) => pullAll(context, reference, options, report, stop), signal);
+  const whole = withDefaultTag(reference);
+  const builtin = findBuiltin(context, whole);
+  if (builtin !== undefined && !context.registries.hasMirrors(whole.registry, whole.path)) {
+    requirePlatform(builtin.name, { os: "linux", architecture: "amd64" }, options.platform);
+    return pullBuiltin(context, whole, builtin, signal);
+  }
+  return progressOf((report, stop) => pullOne(context, whole, options, platform, report, stop), signal);
+}
+
+async function pullOne(
+  context: ImageContext,
+  reference: Reference,
+  options: PullOptions,
+  platform: Platform | undefined,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  const repository = open(context, reference, options);
+  try {
+    await pullReference(context, repository, reference, platform, report, signal);
+  } catch (error) {
+    throw signal.aborted ? cancelled("the pull was cancelled", { cause: error }) : error;
+  }
+}
+
+async function pullAll(
+  context: ImageContext,
+  reference: Reference,
+  options: PullOptions,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  const { registry, path } = reference;
+  const repository = open(context, reference, options);
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  for (const tag of await repository.tags(signal)) {
+    try {
+      await pullReference(context, repository, { registry, path, tag }, platform, report, signal);
+    } catch (error) {
+      // Charts, signatures and images for other machines live beside what can be run here.
+      const isOther =
+        error instanceof EngineError && (error.kind === "unsupported" || error.kind === "not-found");
+      if (!isOther) throw error;
+      report({ status: `${tag}: ${error.message}` });
+    }
+  }
+}
+
+function open(
+  context: ImageContext,
+  { registry, path }: Reference,
+  { credentials }: PullOptions,
+): Repository {
+  const address = { registry, path, ...(credentials === undefined ? {} : { credentials }) };
+  return openRepository(context.registries, address);
+}
+
+async function pullReference(
+  context: ImageContext,
+  repository: Repository,
+  reference: Reference,
+  platform: Platform | undefined,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  const asked = reference.digest ?? reference.tag ?? "latest";
+  const name = familiarString(reference);
+  const top = await repository.manifest(asked, signal);
+  const parsed = parseManifest(top.bytes, top.mediaType);
+  report({ status: `Pulling from ${reference.path}`, id: asked });
+  const fresh = await underLease(context, async (lease) => {
+    lease.add(top.digest);
+    let image: RemoteImage;
+    if (parsed.kind === "manifest") {
+      image = { name, repository, manifest: parsed, source: top, platform };
+    } else {
+      const entry = selectPlatform(parsed, platform ?? hostPlatform());
+      const source = await repository.manifest(entry.digest, signal);
+      const manifest = parseManifest(source.bytes, source.mediaType);
+      if (manifest.kind === "index")
+        throw new EngineError("unsupported", `${entry.digest}: indexes within indexes cannot be pulled`);
+      image = { name, repository, manifest, source, platform: undefined };
+      await context.content.put(top.bytes);
+    }
+    const present = context.table.find(image.manifest.config.digest);
+    if (present !== undefined) checkPlatform(image.name, image.platform, present.document);
+    const prepared =
+      present === undefined ? await fetchImage(context, image, lease, report, signal) : undefined;
+    const id = parseDigest(image.manifest.config.digest);
+    return context.store.transaction(() => {
+      if (prepared !== undefined) context.table.insert(prepared);
+      return keepNames(context, reference, parseDigest(top.digest), id);
+    });
+  });
+  const id =
+    parsed.kind === "manifest"
+      ? parsed.config.digest
+      : context.table.idByDigest(fullRepository(reference), top.digest);
+  const record = id === undefined ? undefined : context.table.find(id);
+  publishImageEvent(context, "pull", name, familiarName(reference), record);
+  report({ status: `Digest: ${top.digest}` });
+  report({ status: `Status: ${fresh ? "Downloaded newer image for" : "Image is up to date for"} ${name}` });
+}
+
+/** Give the image its tag and its digest in that repository. True when either is new for it. */
+function keepNames(context: ImageContext, reference: Reference, digest: string, id: string): boolean {
+  const { table } = context;
+  const repository = fullRepository(reference);
+  const before =
+    reference.tag === undefined ? table.idByDigest(repository, digest) : table.idByName(fullName(reference));
+  table.setDigest(repository, digest, id);
+  if (reference.tag !== undefined && reference.digest === undefined) table.setName(fullName(reference), id);
+  return before !== id;
+}
