@@ -7,6 +7,8 @@ int mode_unpack(int argc, char **argv);
 int mode_pack(int argc, char **argv);
 int mode_files(int argc, char **argv);
 int mode_netlink(int argc, char **argv);
+int mode_netlink_watch(int argc, char **argv);
+int mode_names(int argc, char **argv);
 int mode_seccomp(int argc, char **argv);
 
 #endif

@@ -54,6 +54,11 @@ int netlink_send(int socket, const struct operation *op, uint32_t pid, struct fa
         if (at > raw->n || raw->n - at < sizeof pid) return fail_with(failure, EINVAL, "netlink", "pid offset");
         memcpy(messages + at, &pid, sizeof pid);
     }
+    /* nf_tables takes a batch as one datagram and answers for all of it. */
+    if (op->f[1].u == NETLINK_NETFILTER) {
+        if (send(socket, messages, raw->n, 0) < 0) return fail(failure, "send", "netlink");
+        return await_acknowledgement(socket, &op->f[4], failure);
+    }
     for (uint32_t at = 0; at < raw->n;) {
         struct nlmsghdr head;
         if (raw->n - at < sizeof head) return fail_with(failure, EINVAL, "netlink", "message header");

@@ -1,2 +1,9 @@
-export type { Firewall, PublishedPort } from "./firewall.ts";
-export { createNftablesFirewall, type NftablesOptions } from "./nftables.ts";
+export type {
+  FilteredNetwork,
+  Firewall,
+  GatewayMode,
+  OpenPort,
+  PublishedPort,
+} from "./firewall.ts";
+export { createIptablesFirewall } from "./iptables.ts";
+export { createNftablesFirewall, type FirewallOptions } from "./nftables.ts";

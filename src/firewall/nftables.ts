@@ -1,107 +1,102 @@
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import { errnoOf, internal, unavailable } from "../errors/index.ts";
-import type { Firewall, PublishedPort } from "./firewall.ts";
-import { admitThroughIptables, withdrawFromIptables } from "./iptables.ts";
+import { internal, messageOf, unavailable } from "../errors/index.ts";
+import type { Log } from "../log/index.ts";
+import { CurrentRules } from "./current-rules.ts";
+import type { Firewall } from "./firewall.ts";
+import { admitThroughIptables, withdrawFromIptables } from "./iptables-admission.ts";
+import { networkText, portsText, removalText, tableText } from "./nftables-text.ts";
+import { watchTable } from "./nftables-watch.ts";
+import { createQueue } from "./queue.ts";
+import { runFilterProgram } from "./run.ts";
 
-export interface NftablesOptions {
-  /** Name of the table, the engine's own. */
-  readonly table: string;
-  readonly bridge: string;
-  /** "172.17.0.0/16" */
-  readonly subnet: string;
+export interface FirewallOptions {
+  /** Name of the table or prefix of the chains, the engine's own. */
+  readonly name: string;
+  readonly shimPath: string;
+  readonly log: Log;
 }
 
 /**
- * One nftables table. Published ports are elements of two maps, so that a packet costs one look-up however many ports
- * there are, and publishing changes no rule. Rules are given to nft(8) as one transaction.
+ * One nftables table. Rules are given to nft(8) as one transaction. A change that does not fit what is there, since
+ * somebody else has been at it, becomes a replacement of the whole.
  */
-export function createNftablesFirewall(options: NftablesOptions): Firewall {
-  const { table } = options;
-  const elements = (verb: "add" | "delete", ports: readonly PublishedPort[]) =>
-    ports
-      .map((port) => `${verb} element ip ${table} ${mapOf(port)} { ${elementOf(port, verb === "add")} }`)
-      .join("\n");
+export function createNftablesFirewall({ name, shimPath, log }: FirewallOptions): Firewall {
+  const rules = new CurrentRules();
+  const inTurn = createQueue();
+  let watch: Disposable | undefined;
+
+  const put = async () => {
+    await nft(tableText(name, rules));
+    await admitThroughIptables(name, rules.networks);
+  };
+  const restore = () => {
+    inTurn(async () => {
+      if (watch === undefined) return;
+      log.warn(`the packet rules of table ${name} were removed by another program and are put back`);
+      await put();
+    }).catch((error) => log.error(`the packet rules could not be put back: ${messageOf(error)}`));
+  };
+  /** Another engine may have begun to drop what is forwarded. */
+  const readmit = () => {
+    inTurn(async () => {
+      if (watch !== undefined) await admitThroughIptables(name, rules.networks);
+    }).catch((error) => log.error(`packets could not be let through iptables: ${messageOf(error)}`));
+  };
+  const change = async (text: string) => {
+    if (text === "") return;
+    try {
+      await nft(text);
+    } catch {
+      await put();
+    }
+  };
+
   return {
-    async replace(ports) {
-      await nft(
-        `table ip ${table} {}\ndelete table ip ${table}\n${tableOf(options)}\n${elements("add", ports)}\n`,
-      );
-      await admitThroughIptables(options.bridge, table);
-    },
-    async publish(ports) {
-      if (ports.length > 0) await nft(elements("add", ports));
-    },
-    async withdraw(ports) {
-      if (ports.length > 0) await nft(elements("delete", ports));
-    },
-    async remove() {
-      await nft(`table ip ${table} {}\ndelete table ip ${table}\n`);
-      await withdrawFromIptables(options.bridge, table);
+    replace: (wanted) =>
+      inTurn(async () => {
+        rules.set(wanted);
+        await put();
+        watch ??= watchTable(shimPath, name, { removed: restore, filterChanged: readmit });
+      }),
+    addNetwork: (network) =>
+      inTurn(async () => {
+        rules.addNetwork(network);
+        await change(networkText("add", name, network));
+        await admitThroughIptables(name, rules.networks);
+      }),
+    removeNetwork: (bridge) =>
+      inTurn(async () => {
+        const network = rules.removeNetwork(bridge);
+        if (network === undefined) return;
+        await change(networkText("delete", name, network));
+        await admitThroughIptables(name, rules.networks);
+      }),
+    publish: (ports, open = []) =>
+      inTurn(async () => {
+        rules.add(ports, open);
+        await change(portsText("add", name, ports, open));
+      }),
+    withdraw: (ports, open = []) =>
+      inTurn(async () => {
+        rules.remove(ports, open);
+        await change(portsText("delete", name, ports, open));
+      }),
+    remove: () =>
+      inTurn(async () => {
+        watch?.[Symbol.dispose]();
+        watch = undefined;
+        await nft(removalText(name));
+        await withdrawFromIptables(name);
+      }),
+    async [Symbol.asyncDispose]() {
+      watch?.[Symbol.dispose]();
+      watch = undefined;
     },
   };
 }
 
-const ANY = "0.0.0.0";
-const mapOf = ({ hostAddress }: PublishedPort) => (hostAddress === ANY ? "published_any" : "published");
-
-function elementOf(
-  { hostAddress, hostPort, protocol, containerAddress, containerPort }: PublishedPort,
-  withTarget: boolean,
-): string {
-  const key = `${hostAddress === ANY ? "" : `${hostAddress} . `}${protocol} . ${hostPort}`;
-  return withTarget ? `${key} : ${containerAddress} . ${containerPort}` : key;
-}
-
-function tableOf({ table, bridge, subnet }: NftablesOptions): string {
-  const translate = [
-    `fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @published`,
-    `fib daddr type local dnat ip to meta l4proto . th dport map @published_any`,
-  ].join("\n    ");
-  return `table ip ${table} {
-  map published { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
-  map published_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
-  chain raw {
-    type filter hook prerouting priority raw; policy accept;
-    comment "with route_localnet a container could reach what listens on the host's loopback"
-    iifname "${bridge}" ip daddr 127.0.0.0/8 drop
-  }
-  chain prerouting {
-    type nat hook prerouting priority dstnat; policy accept;
-    ${translate}
-  }
-  chain output {
-    type nat hook output priority -100; policy accept;
-    ${translate}
-  }
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr ${subnet} oifname != "${bridge}" masquerade
-    ip saddr 127.0.0.0/8 oifname "${bridge}" masquerade
-    ip saddr ${subnet} oifname "${bridge}" ct status dnat masquerade
-  }
-  chain forward {
-    type filter hook forward priority filter; policy accept;
-    iifname "${bridge}" accept
-    oifname "${bridge}" ct state established,related accept
-    oifname "${bridge}" ct status dnat accept
-    oifname "${bridge}" drop
-  }
-}`;
-}
-
 async function nft(commands: string): Promise<void> {
-  const program = spawn("nft", ["-f", "-"], { stdio: ["pipe", "ignore", "pipe"] });
-  const ended = new Promise<number | null>((resolve, reject) =>
-    program.once("close", resolve).once("error", reject),
-  );
-  program.stdin.on("error", () => program.stdin.destroy());
-  program.stdin.end(commands);
-  try {
-    const [complaint, code] = await Promise.all([text(program.stderr), ended]);
-    if (code !== 0) throw internal(`nftables refused the engine's rules: ${complaint.trim()}`);
-  } catch (cause) {
-    if (errnoOf(cause) !== "ENOENT") throw cause;
-    throw unavailable("the program nft is missing: install Debian's package nftables", { cause });
-  }
+  const result = await runFilterProgram("nft", ["-f", "-"], commands);
+  if (result === undefined)
+    throw unavailable("the program nft is missing: install Debian's package nftables");
+  if (result.exitCode !== 0) throw internal(`nftables refused the engine's rules: ${result.stderr}`);
 }

@@ -1,12 +1,23 @@
-export { requestRoute } from "./client.ts";
+export { addAddress, addDefaultRoute, type DefaultRoute, deleteDefaultRoute } from "./address.ts";
+export { type KernelRequest, type RequestOptions, requestKernel, requestRoute } from "./client.ts";
+export { LOOPBACK_INDEX, NETLINK_NETFILTER, NETLINK_ROUTE } from "./constants.ts";
 export {
-  addAddress,
-  addDefaultRoute,
   createBridge,
+  createDummy,
+  createIpvlan,
+  createMacvlan,
   createVeth,
+  createVlan,
   deleteLink,
-  LOOPBACK_INDEX,
+  IPVLAN_FLAGS,
+  IPVLAN_MODES,
+  isolatePort,
   linkUp,
-  NETLINK_ROUTE,
-  type VethPair,
-} from "./route.ts";
+  MACVLAN_MODES,
+  type MessageForPid,
+  type PeerLink,
+  setMaster,
+  withPid,
+} from "./link.ts";
+export { type PortRewrite, rewritePortsBatch } from "./port-rewrite.ts";
+export { watchNetlink } from "./watch.ts";

@@ -19,6 +19,26 @@ export function attribute(type: number, value: Uint8Array): Buffer {
 
 export const nested = (type: number, ...parts: Uint8Array[]): Buffer => attribute(type, Buffer.concat(parts));
 
+const NLA_F_NESTED = 0x8000;
+/** The same with the flag that newer parts of the kernel ask for (nf_tables, bridge ports). */
+export const flaggedNest = (type: number, ...parts: Uint8Array[]): Buffer =>
+  nested(type | NLA_F_NESTED, ...parts);
+
+export const u8 = (value: number): Buffer => Buffer.from([value]);
+
+export function u16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+/** Network byte order, as nf_tables has its numbers. */
+export function be32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value >>> 0);
+  return bytes;
+}
+
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value >>> 0);

@@ -1,7 +1,10 @@
+export type { NetworkSettings } from "./context.ts";
 export {
   createNetworkService,
   type NetworkServiceOptions,
   type OwnedNetworkService,
 } from "./create-service.ts";
+export { parsePool, type SubnetPool } from "./ipam/index.ts";
+export type { BoundPort, SandboxRequest } from "./record.ts";
 export type * from "./service.ts";
 export { migrations } from "./table.ts";

@@ -1,67 +1,114 @@
 import type { Operation } from "../runtime/index.ts";
-import type { EndpointSettings, PortMap } from "../wire/index.ts";
+import type { EndpointSettings, Filters, NetworkInspect, PortMap } from "../wire/index.ts";
+import type { BoundPort, SandboxRequest } from "./record.ts";
 
 /**
- * Networks: what joins a container to the world. An *endpoint* is one container's place in one network: address,
- * MAC, veth, published ports. Allocation is a row written in the caller's transaction; the kernel's part is made by
- * `connect` and the operations it returns, and is released by `disconnect`. Both may be repeated.
+ * Networks: what joins containers to each other and to the world. An *endpoint* is one container's place in one
+ * network; a *sandbox* is a running container's network namespace with all its endpoints and published ports.
+ *
+ * Rows come first: an address or a port is a row before anything of it exists in the kernel, and `reconcile` makes the
+ * two agree. A network is named everywhere by its name, its id, or an unambiguous beginning of its id.
  */
 export interface NetworkService {
-  /** Make bridges and packet rules agree with the rows; run at start. Safe to run at any time. */
-  reconcile(liveContainers: ReadonlySet<string>): Promise<void>;
+  /** Throws conflict for a taken name, forbidden for overlaps and empty pools, invalid for options that make no sense. */
+  create(request: NetworkCreateRequest): Promise<{ id: string; warning: string }>;
+  list(filters: Filters): NetworkInspect[];
+  /** Throws not-found "network x not found". */
+  inspect(reference: string): NetworkInspect;
+  /** Throws forbidden for predefined networks and those with running containers. */
+  remove(reference: string): Promise<void>;
+  /** Removes networks without containers; gives their names. */
+  prune(filters: Filters): Promise<string[]>;
+}
 
-  /** Check a network mode and port bindings at create; throws Docker's words ("conflicting options: …", "invalid port …"). */
-  validate(request: EndpointRequest): void;
-
+/** What the service of containers needs of the networks. */
+export interface ContainerNetworks extends NetworkService {
   /**
-   * Everything a start needs: allocates address and host ports (in a transaction of its own), adds the packet rules,
-   * and gives the operations for the launch plan. Throws conflict/internal in Docker's words when a port is taken.
-   * On failure nothing is kept.
+   * Check what a container to be made asks for; throws Docker's words. The result writes its endpoints' rows and is
+   * called in the transaction that makes the container.
    */
-  connect(request: EndpointRequest): Promise<EndpointConnection>;
-  /** After the container ended: withdraw rules and ports, free the address. No error when there is nothing. */
-  disconnect(containerId: string): Promise<void>;
+  prepare(request: AttachRequest): () => void;
+  /** In the transaction that removes a container: forget its endpoints. */
+  forget(containerId: string): void;
+  /** The container is called differently now. */
+  rename(containerId: string, name: string): void;
 
-  /** What inspect and list show. Undefined when the container has no live endpoint. */
-  describe(containerId: string): EndpointDescription | undefined;
-  /** Bridge of the default network, such as gantry0, with its id for NetworkSettings. */
-  defaultNetwork(): { id: string; name: string; bridge: string; subnet: string; gateway: string };
-  [Symbol.asyncDispose](): Promise<void>;
+  /** Everything a start needs; gives the operations for the launch plan. On failure nothing is kept. */
+  open(request: SandboxRequest): Promise<readonly Operation[]>;
+  /** Between the making of a container's process and its run: what needs its namespace. */
+  enter(containerId: string, pid: number): Promise<void>;
+  /** After the container ended. No error when there is nothing. */
+  close(containerId: string): Promise<void>;
+
+  /** Bring a container into a network; `pid` when it runs. Throws forbidden when it is in it already. */
+  connect(
+    containerId: string,
+    reference: string,
+    settings: Partial<EndpointSettings>,
+    pid: number | undefined,
+  ): Promise<void>;
+  /** Take it out. Throws forbidden when it is not in it. */
+  disconnect(containerId: string, reference: string, pid: number | undefined): Promise<void>;
+  /** Forget a container that is no more (`disconnect --force`). Gives whether there was anything. */
+  disconnectLost(reference: string, containerReference: string): boolean;
+  /** Publish or withdraw ports of a running container. Gives all that are bound now. */
+  changePorts(containerId: string, change: PortChange): Promise<void>;
+
+  describe(containerId: string): SandboxDescription;
+  /** Make kernel and rows agree; run at start. `live` are the running containers with the pids of their processes. */
+  reconcile(live: ReadonlyMap<string, number>): Promise<void>;
 }
 
-export interface EndpointRequest {
+export interface NetworkCreateRequest {
+  readonly name: string;
+  /** "" = bridge. */
+  readonly driver: string;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  readonly enableIPv4: boolean;
+  readonly enableIPv6: boolean;
+  readonly ipam: {
+    readonly driver: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly config: readonly {
+      readonly subnet: string;
+      readonly gateway: string;
+      readonly ipRange: string;
+      readonly auxAddresses: Readonly<Record<string, string>>;
+    }[];
+  };
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface AttachRequest {
   readonly containerId: string;
-  readonly containerName: string;
-  /** "bridge" (also for "" and "default"), "none", "host"; "container:x" never reaches this service. */
-  readonly mode: "bridge" | "none" | "host";
-  readonly hostname: string;
-  readonly domainname: string;
+  /** The network of HostConfig.NetworkMode. */
+  readonly mode: string;
+  /** EndpointsConfig: settings by network. */
+  readonly endpoints: Readonly<Record<string, Partial<EndpointSettings>>>;
+  /** MAC of Config, for the first network. */
+  readonly mac?: string;
+  /** `--link`, "CONTAINER:ALIAS": on the first network, when that is a user's. */
+  readonly links: readonly string[];
   readonly portBindings: PortMap;
-  /** ExposedPorts of config and image, "80/tcp". */
   readonly exposedPorts: readonly string[];
-  readonly publishAll: boolean;
-  readonly macAddress?: string;
-  readonly dns: readonly string[];
-  readonly dnsSearch: readonly string[];
-  readonly dnsOptions: readonly string[];
   readonly extraHosts: readonly string[];
-  readonly settings?: Partial<EndpointSettings>;
+  readonly dns: readonly string[];
 }
 
-export interface EndpointConnection {
-  /** Operations of the link and container phases (netlink, sysctl). Empty for host. */
-  readonly operations: readonly Operation[];
-  /** Contents for the container's three files. */
-  readonly resolvConf: string;
-  readonly hosts: string;
-  readonly hostname: string;
-  readonly description: EndpointDescription;
+export interface PortChange {
+  readonly add: PortMap;
+  /** Container ports, "80/tcp"; with host ports where only some are meant. */
+  readonly remove: PortMap;
 }
 
-export interface EndpointDescription {
-  readonly networkName: string;
-  readonly settings: EndpointSettings;
+export interface SandboxDescription {
+  /** "" while it does not run. */
+  readonly sandboxId: string;
+  /** By name, in the order in which the container was given them. */
+  readonly networks: Readonly<Record<string, EndpointSettings>>;
   /** NetworkSettings.Ports: bound and exposed ones. */
   readonly ports: PortMap;
-  readonly sandboxId: string;
+  readonly bound: readonly BoundPort[];
 }

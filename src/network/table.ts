@@ -1,78 +1,142 @@
 import type { Migration, Store } from "../store/index.ts";
-import type { Protocol } from "./ports.ts";
-import type { EndpointDescription } from "./service.ts";
+import type { EndpointRecord, LiveEndpoint, NetworkRecord, SandboxRecord } from "./record.ts";
 
 export const migrations: readonly Migration[] = [
   {
     id: "0200-network",
-    sql: `CREATE TABLE network (name TEXT PRIMARY KEY, id TEXT NOT NULL, subnet TEXT) STRICT;
-    CREATE TABLE endpoint (container_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
+    // That no address is given twice is the database's word: empty ones do not count.
+    sql: `CREATE TABLE network (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL) STRICT;
+    CREATE TABLE endpoint (
+      container_id TEXT NOT NULL,
+      network_id TEXT NOT NULL,
+      ipv4 TEXT,
+      ipv6 TEXT,
+      document TEXT NOT NULL,
+      PRIMARY KEY (container_id, network_id),
+      UNIQUE (network_id, ipv4),
+      UNIQUE (network_id, ipv6)
+    ) STRICT;
+    CREATE TABLE sandbox (container_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
   },
 ];
 
-export interface BoundPort {
-  readonly hostAddress: string;
-  readonly hostPort: number;
-  readonly protocol: Protocol;
-  readonly containerPort: number;
-}
-
-/** One container's place in a network while it runs. */
-export interface Endpoint {
-  readonly containerId: string;
-  readonly containerName: string;
-  /** undefined on none and host. */
-  readonly address: string | undefined;
-  readonly hostInterface: string | undefined;
-  readonly ports: readonly BoundPort[];
-  readonly description: EndpointDescription;
-}
-
-export interface NetworkRow {
-  readonly name: string;
-  readonly id: string;
-  readonly subnet: string | undefined;
-}
-
-/** Rows of networks and endpoints; endpoints are mirrored in memory. */
+/** Rows of networks, of containers' places in them, and of running containers' sandboxes; all mirrored in memory. */
 export interface NetworkTable {
-  findNetwork(name: string): NetworkRow | undefined;
-  insertNetwork(row: NetworkRow): void;
-  insert(endpoint: Endpoint): void;
-  delete(containerId: string): void;
-  get(containerId: string): Endpoint | undefined;
-  list(): Endpoint[];
+  networks(): NetworkRecord[];
+  network(id: string): NetworkRecord | undefined;
+  insertNetwork(network: NetworkRecord): void;
+  deleteNetwork(id: string): void;
+
+  /** A container's endpoints in the order in which it was given its networks. */
+  endpointsOf(containerId: string): EndpointRecord[];
+  endpointsIn(networkId: string): EndpointRecord[];
+  endpoint(containerId: string, networkId: string): EndpointRecord | undefined;
+  putEndpoint(endpoint: EndpointRecord): void;
+  deleteEndpoint(containerId: string, networkId: string): void;
+
+  sandboxes(): SandboxRecord[];
+  sandbox(containerId: string): SandboxRecord | undefined;
+  putSandbox(sandbox: SandboxRecord): void;
+  deleteSandbox(containerId: string): void;
 }
 
 export function createNetworkTable(store: Store): NetworkTable {
   const { database } = store;
-  const endpoints = new Map<string, Endpoint>();
-  const insertRow = database.prepare("INSERT INTO endpoint (container_id, document) VALUES (?, ?)");
-  const deleteRow = database.prepare("DELETE FROM endpoint WHERE container_id = ?");
-  for (const row of database.prepare("SELECT container_id, document FROM endpoint").all()) {
-    // The column holds what `insert` wrote, and nothing else.
-    endpoints.set(String(row.container_id), JSON.parse(String(row.document)) as Endpoint);
-  }
-  return {
-    findNetwork(name) {
-      const row = database.prepare("SELECT name, id, subnet FROM network WHERE name = ?").get(name);
-      if (row === undefined) return undefined;
-      return { name, id: String(row.id), subnet: row.subnet === null ? undefined : String(row.subnet) };
-    },
-    insertNetwork({ name, id, subnet }) {
-      database
-        .prepare("INSERT OR REPLACE INTO network (name, id, subnet) VALUES (?, ?, ?)")
-        .run(name, id, subnet ?? null);
-    },
-    insert(endpoint) {
-      insertRow.run(endpoint.containerId, JSON.stringify(endpoint));
-      store.afterCommit(() => endpoints.set(endpoint.containerId, endpoint));
-    },
-    delete(containerId) {
-      deleteRow.run(containerId);
-      store.afterCommit(() => endpoints.delete(containerId));
-    },
-    get: (containerId) => endpoints.get(containerId),
-    list: () => [...endpoints.values()],
+  const networks = new Map<string, NetworkRecord>();
+  const byContainer = new Map<string, Map<string, EndpointRecord>>();
+  const byNetwork = new Map<string, Map<string, EndpointRecord>>();
+  const sandboxes = new Map<string, SandboxRecord>();
+  const put = {
+    network: database.prepare("INSERT INTO network (id, name, document) VALUES (?, ?, ?)"),
+    endpoint: database.prepare(
+      `INSERT INTO endpoint (container_id, network_id, ipv4, ipv6, document) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (container_id, network_id) DO UPDATE SET ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, document = excluded.document`,
+    ),
+    sandbox: database.prepare(
+      `INSERT INTO sandbox (container_id, document) VALUES (?, ?)
+       ON CONFLICT (container_id) DO UPDATE SET document = excluded.document`,
+    ),
   };
+  const remove = {
+    network: database.prepare("DELETE FROM network WHERE id = ?"),
+    endpoint: database.prepare("DELETE FROM endpoint WHERE container_id = ? AND network_id = ?"),
+    sandbox: database.prepare("DELETE FROM sandbox WHERE container_id = ?"),
+  };
+  const remember = (endpoint: EndpointRecord) => {
+    inner(byContainer, endpoint.containerId).set(endpoint.networkId, endpoint);
+    inner(byNetwork, endpoint.networkId).set(endpoint.containerId, endpoint);
+  };
+
+  // The columns hold what the methods below wrote, and nothing else.
+  const documents = <T>(name: string): T[] =>
+    database
+      .prepare(`SELECT document FROM ${name}`)
+      .all()
+      .map((row) => JSON.parse(String(row.document)) as T);
+  for (const network of documents<NetworkRecord>("network")) networks.set(network.id, network);
+  for (const endpoint of documents<EndpointRecord>("endpoint")) remember(endpoint);
+  for (const sandbox of documents<SandboxRecord>("sandbox")) sandboxes.set(sandbox.containerId, sandbox);
+
+  return {
+    networks: () => [...networks.values()],
+    network: (id) => networks.get(id),
+    insertNetwork(network) {
+      put.network.run(network.id, network.name, JSON.stringify(network));
+      store.afterCommit(() => networks.set(network.id, network));
+    },
+    deleteNetwork(id) {
+      remove.network.run(id);
+      store.afterCommit(() => networks.delete(id));
+    },
+    endpointsOf: (containerId) =>
+      [...(byContainer.get(containerId)?.values() ?? [])].sort((a, b) => a.position - b.position),
+    endpointsIn: (networkId) => [...(byNetwork.get(networkId)?.values() ?? [])],
+    endpoint: (containerId, networkId) => byContainer.get(containerId)?.get(networkId),
+    putEndpoint(endpoint) {
+      const { containerId, networkId, live } = endpoint;
+      put.endpoint.run(
+        containerId,
+        networkId,
+        live?.ipv4 ?? null,
+        live?.ipv6 ?? null,
+        JSON.stringify(endpoint),
+      );
+      store.afterCommit(() => remember(endpoint));
+    },
+    deleteEndpoint(containerId, networkId) {
+      remove.endpoint.run(containerId, networkId);
+      store.afterCommit(() => {
+        byContainer.get(containerId)?.delete(networkId);
+        byNetwork.get(networkId)?.delete(containerId);
+        if (byContainer.get(containerId)?.size === 0) byContainer.delete(containerId);
+        if (byNetwork.get(networkId)?.size === 0) byNetwork.delete(networkId);
+      });
+    },
+    sandboxes: () => [...sandboxes.values()],
+    sandbox: (containerId) => sandboxes.get(containerId),
+    putSandbox(sandbox) {
+      put.sandbox.run(sandbox.containerId, JSON.stringify(sandbox));
+      store.afterCommit(() => sandboxes.set(sandbox.containerId, sandbox));
+    },
+    deleteSandbox(containerId) {
+      remove.sandbox.run(containerId);
+      store.afterCommit(() => sandboxes.delete(containerId));
+    },
+  };
+}
+
+function inner(outer: Map<string, Map<string, EndpointRecord>>, key: string): Map<string, EndpointRecord> {
+  const known = outer.get(key);
+  if (known !== undefined) return known;
+  const made = new Map<string, EndpointRecord>();
+  outer.set(key, made);
+  return made;
+}
+
+/** An endpoint that is live is one that has addresses, an interface, names. */
+export type LiveRecord = EndpointRecord & { readonly live: LiveEndpoint };
+export const isLive = (endpoint: EndpointRecord): endpoint is LiveRecord => endpoint.live !== undefined;
+/** The same place while nothing of it exists in the kernel. */
+export function withoutLive({ live: _live, ...rest }: EndpointRecord): EndpointRecord {
+  return rest;
 }

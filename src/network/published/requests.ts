@@ -1,15 +1,17 @@
 import { isIP } from "node:net";
-import { invalid, unsupported } from "../errors/index.ts";
-import type { PortBinding, PortMap } from "../wire/index.ts";
+import { invalid } from "../../errors/index.ts";
+import type { PortBinding, PortMap } from "../../wire/index.ts";
 
-export type Protocol = "tcp" | "udp";
+export type Protocol = "tcp" | "udp" | "sctp";
 
 /** One published port as asked for: any port of the range, or a free one when there is no range. */
 export interface PortRequest {
   readonly containerPort: number;
   readonly protocol: Protocol;
-  /** "" = all addresses. */
+  /** "" = all addresses, or the default one of network or engine unless `anyAddress`. */
   readonly hostAddress: string;
+  /** All addresses were asked for in so many words. */
+  readonly anyAddress: boolean;
   readonly range: { readonly first: number; readonly last: number } | undefined;
 }
 
@@ -29,6 +31,7 @@ export function parsePorts(
         containerPort: port,
         protocol,
         hostAddress: HostIp === "0.0.0.0" ? "" : HostIp,
+        anyAddress: HostIp === "0.0.0.0",
         range: parseRange(HostPort),
       });
     }
@@ -37,7 +40,7 @@ export function parsePorts(
   for (const key of exposed) {
     if (bindings[key] !== undefined) continue;
     const { port, protocol } = parsePortKey(key);
-    requests.push({ containerPort: port, protocol, hostAddress: "", range: undefined });
+    requests.push({ containerPort: port, protocol, hostAddress: "", anyAddress: false, range: undefined });
   }
   return requests;
 }
@@ -47,9 +50,8 @@ export function parsePortKey(key: string): { port: number; protocol: Protocol } 
   const [, number = "", protocol = "tcp"] = /^(\d+)(?:\/(\w+))?$/.exec(key) ?? [];
   if (number === "" || Number(number) < 1 || Number(number) > 65_535)
     throw invalid(`invalid port specification: "${key}"`);
-  if (protocol === "sctp")
-    throw unsupported(`port ${key}: publishing SCTP ports is not supported by this engine`);
-  if (protocol !== "tcp" && protocol !== "udp") throw invalid(`invalid proto: ${protocol}`);
+  if (protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp")
+    throw invalid(`invalid proto: ${protocol}`);
   return { port: Number(number), protocol };
 }
 

@@ -1,13 +1,15 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { errnoOf } from "../errors/index.ts";
-import type { Protocol } from "./ports.ts";
+import { errnoOf } from "../../errors/index.ts";
+import { carryDatagrams } from "./carry-datagrams.ts";
+import type { Protocol } from "./requests.ts";
 
 /**
  * A host port that is ours: a bound socket, so that a second taker is refused by the kernel. Packets for it are
- * translated before they would reach the socket; only what the kernel does not translate arrives (IPv6 clients), and
- * is carried to the container from here.
+ * translated before they would reach the socket; only what the kernel does not translate arrives (clients at ::1,
+ * clients of IPv6 for a container without it, everybody when the host's rules for its own ports are to decide), and is
+ * carried to the container from here.
  */
 export interface HeldPort {
   readonly port: number;
@@ -16,18 +18,18 @@ export interface HeldPort {
   close(): void;
 }
 
-export interface Target {
-  readonly address: string;
-  readonly port: number;
-}
+/** Where what arrives is carried to, at this moment. */
+export type TargetOf = () => { readonly address: string; readonly port: number } | undefined;
 
 /** `port` 0 = any free one. Rejects with the system's EADDRINUSE or EADDRNOTAVAIL. */
 export async function holdPort(
   protocol: Protocol,
   hostAddress: string,
   port: number,
-  target: Target,
+  target: TargetOf,
 ): Promise<HeldPort> {
+  // The runtime has no sockets of SCTP: such a port is the engine's by its rows and its rules.
+  if (protocol === "sctp") return { port, addresses: [hostAddress], close: () => {} };
   const open = protocol === "tcp" ? holdTcp : holdUdp;
   if (hostAddress !== "") return open(hostAddress, port, target);
   const all = await open("0.0.0.0", port, target);
@@ -49,7 +51,7 @@ export async function holdPort(
   }
 }
 
-async function holdTcp(host: string, port: number, target: Target): Promise<HeldPort> {
+async function holdTcp(host: string, port: number, target: TargetOf): Promise<HeldPort> {
   const server = createServer({ allowHalfOpen: true }, (client) => carry(client, target));
   server.listen({ host, port, ipv6Only: true, exclusive: true });
   await once(server, "listening");
@@ -62,8 +64,13 @@ async function holdTcp(host: string, port: number, target: Target): Promise<Held
   };
 }
 
-function carry(client: Socket, target: Target): void {
-  const container = connect({ host: target.address, port: target.port, allowHalfOpen: true });
+function carry(client: Socket, target: TargetOf): void {
+  const to = target();
+  if (to === undefined) {
+    client.destroy();
+    return;
+  }
+  const container = connect({ host: to.address, port: to.port, allowHalfOpen: true });
   const end = () => {
     client.destroy();
     container.destroy();
@@ -74,10 +81,18 @@ function carry(client: Socket, target: Target): void {
   container.pipe(client);
 }
 
-async function holdUdp(host: string, port: number): Promise<HeldPort> {
+async function holdUdp(host: string, port: number, target: TargetOf): Promise<HeldPort> {
   const socket = createSocket({ type: host.includes(":") ? "udp6" : "udp4", ipv6Only: host.includes(":") });
   socket.bind({ address: host, port, exclusive: true });
   await once(socket, "listening");
   socket.unref();
-  return { port: socket.address().port, addresses: [host], close: () => socket.close() };
+  const carried = carryDatagrams(socket, target);
+  return {
+    port: socket.address().port,
+    addresses: [host],
+    close() {
+      carried[Symbol.dispose]();
+      socket.close();
+    },
+  };
 }

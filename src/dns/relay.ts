@@ -1,0 +1,147 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createConnection, type Socket } from "node:net";
+import { errnoOf, internal } from "../errors/index.ts";
+import { errnoName } from "./errno.ts";
+
+/**
+ * The connection to `gantry-shim names`, the process that has the name server's sockets inside containers' network
+ * namespaces (native/mode_names.c has the protocol). It outlives the daemon; the next one finds it again.
+ */
+export interface NamesRelay extends AsyncDisposable {
+  /** Open the sockets of one namespace at 127.0.0.11:`port`; no matter when they are there. Throws internal. */
+  open(key: bigint, namespace: string, port: number): Promise<void>;
+  close(key: bigint): void;
+  /** Close every namespace's sockets but these, which are opened where they are missing. Gives the keys that failed. */
+  retain(places: readonly { key: bigint; namespace: string; port: number }[]): Promise<bigint[]>;
+}
+
+/** Says what is to be answered to a question from the namespace `key`; undefined for silence. */
+export type Responder = (
+  key: bigint,
+  message: Buffer,
+  transport: "udp" | "tcp",
+) => Promise<Buffer | undefined>;
+
+const KIND = { BEGIN: 1, END: 2, OPEN: 3, CLOSE: 4, ANSWER: 5, QUESTION: 6 } as const;
+const LENGTH_BYTES = 4;
+const HEAD_BYTES = 9;
+const TOKEN_BYTES = 8;
+const TCP_TOKEN = 1n << 63n;
+
+export interface NamesRelayOptions {
+  readonly shimPath: string;
+  /** EXEC_ROOT/names.sock */
+  readonly socketPath: string;
+  readonly respond: Responder;
+}
+
+/** Connect to the process, which is started where there is none. */
+export async function openNamesRelay(options: NamesRelayOptions): Promise<NamesRelay> {
+  const socket = (await connectTo(options.socketPath)) ?? (await startRelay(options));
+  return relayOver(socket, options.respond);
+}
+
+async function connectTo(path: string): Promise<Socket | undefined> {
+  const socket = createConnection({ path });
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ECONNREFUSED") return undefined;
+    throw error;
+  }
+}
+
+async function startRelay({ shimPath, socketPath }: NamesRelayOptions): Promise<Socket> {
+  const helper = spawn(shimPath, ["names", socketPath], {
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+    cwd: "/",
+    env: {},
+  });
+  const [ready] = await Promise.race([
+    once(helper.stdout, "data"),
+    once(helper, "exit").then(() => [undefined]),
+  ]);
+  helper.stdout.destroy();
+  helper.unref();
+  const socket = ready === undefined ? undefined : await connectTo(socketPath);
+  if (socket === undefined) throw internal(`the name server's helper could not listen at ${socketPath}`);
+  return socket;
+}
+
+function relayOver(socket: Socket, respond: Responder): NamesRelay {
+  const opening = new Map<bigint, (errno: number) => void>();
+  let rest: Buffer = Buffer.alloc(0);
+  const send = (kind: number, key: bigint, ...body: Buffer[]) => {
+    const head = Buffer.alloc(LENGTH_BYTES + HEAD_BYTES);
+    const size = body.reduce((sum, part) => sum + part.length, 0);
+    head.writeUInt32LE(HEAD_BYTES + size, 0);
+    head[LENGTH_BYTES] = kind;
+    head.writeBigUInt64LE(key, LENGTH_BYTES + 1);
+    socket.write(Buffer.concat([head, ...body]));
+  };
+  const hear = (frame: Buffer) => {
+    const kind = frame[0];
+    const key = frame.readBigUInt64LE(1);
+    const body = frame.subarray(HEAD_BYTES);
+    if (kind === KIND.OPEN) opening.get(key)?.(body.readUInt32LE(0));
+    if (kind !== KIND.QUESTION) return;
+    const token = Buffer.from(body.subarray(0, TOKEN_BYTES));
+    const transport = (token.readBigUInt64LE(0) & TCP_TOKEN) === 0n ? "udp" : "tcp";
+    respond(key, Buffer.from(body.subarray(TOKEN_BYTES)), transport).then(
+      (answer) => {
+        if (answer !== undefined && !socket.destroyed) send(KIND.ANSWER, key, token, answer);
+      },
+      // A question that cannot be answered gets no answer; the client asks again or gives up.
+      () => undefined,
+    );
+  };
+  socket.on("data", (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    while (rest.length >= LENGTH_BYTES) {
+      const end = LENGTH_BYTES + rest.readUInt32LE(0);
+      if (rest.length < end) break;
+      hear(rest.subarray(LENGTH_BYTES, end));
+      rest = rest.subarray(end);
+    }
+  });
+  const fail = () => {
+    for (const settle of opening.values()) settle(-1);
+  };
+  socket.on("error", fail);
+  socket.on("close", fail);
+  socket.unref();
+
+  async function open(key: bigint, namespace: string, port: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    opening.set(key, resolve);
+    const body = Buffer.alloc(2);
+    body.writeUInt16LE(port);
+    send(KIND.OPEN, key, body, Buffer.from(`${namespace}\0`));
+    const errno = await promise.finally(() => opening.delete(key));
+    if (errno !== 0)
+      throw internal(
+        `the name server could not listen in ${namespace}: ${errno < 0 ? "its helper has ended" : errnoName(errno)}`,
+      );
+  }
+
+  return {
+    open,
+    close: (key) => send(KIND.CLOSE, key),
+    async retain(places) {
+      send(KIND.BEGIN, 0n);
+      const opened = await Promise.allSettled(
+        places.map(({ key, namespace, port }) => open(key, namespace, port)),
+      );
+      send(KIND.END, 0n);
+      return places.filter((_, at) => opened[at]?.status === "rejected").map(({ key }) => key);
+    },
+    async [Symbol.asyncDispose]() {
+      if (socket.destroyed) return;
+      socket.end();
+      socket.destroySoon();
+    },
+  };
+}

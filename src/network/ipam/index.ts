@@ -1,0 +1,3 @@
+export { AddressPool } from "./address-pool.ts";
+export { hostPrefixes } from "./host-routes.ts";
+export { freeSubnet, parsePool, poolsOf, type SubnetPool } from "./pools.ts";

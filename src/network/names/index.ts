@@ -1,0 +1,2 @@
+export { parseLink, viewOf } from "./view.ts";
+export { createZones, type Zones } from "./zones.ts";

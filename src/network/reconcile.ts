@@ -1,0 +1,129 @@
+import { messageOf } from "../errors/index.ts";
+import type { FilteredNetwork, OpenPort, PublishedPort } from "../firewall/index.ts";
+import { requestRoute, setMaster } from "../netlink/index.ts";
+import type { NetworkContext } from "./context.ts";
+import { interfaceIndex, masterIndex, removeInterface } from "./drivers/index.ts";
+import { opened, translated } from "./published/index.ts";
+import type { NetworkRecord, SandboxRecord } from "./record.ts";
+import { closeSandbox, makeLink, namesKey, portTarget, routedTarget } from "./sandbox/index.ts";
+import { isLive, type LiveRecord } from "./table.ts";
+
+/**
+ * Make kernel and rows agree, whatever happened while the daemon was away: devices of networks are there, containers
+ * that ended let go of what they had, links of those that run are on their bridges, ports are held, packet rules and
+ * the name server's sockets are what the rows say.
+ */
+export async function reconcileNetworks(
+  context: NetworkContext,
+  live: ReadonlyMap<string, number>,
+): Promise<void> {
+  const { table } = context;
+  for (const network of table.networks()) context.addresses.open(network);
+  for (const network of table.networks()) await ensure(context, network);
+  for (const endpoint of liveEndpoints(context)) {
+    context.zones.add(endpoint);
+    for (const address of [endpoint.live.ipv4, endpoint.live.ipv6])
+      if (address !== undefined) context.addresses.restore(endpoint.networkId, address);
+  }
+  for (const { containerId } of table.sandboxes())
+    if (!live.has(containerId)) await bury(context, containerId);
+  for (const sandbox of table.sandboxes()) await mend(context, sandbox, live.get(sandbox.containerId) ?? 0);
+  await context.firewall.replace(ruleSet(context));
+  await restoreNames(context, live);
+}
+
+const liveEndpoints = ({ table }: NetworkContext): LiveRecord[] =>
+  table.networks().flatMap(({ id }) => table.endpointsIn(id).filter(isLive));
+
+async function ensure(context: NetworkContext, network: NetworkRecord): Promise<void> {
+  try {
+    await context.drivers[network.driver].ensure(network);
+  } catch (error) {
+    // One network whose parent went away is no reason for an engine not to start.
+    if (network.predefined) throw error;
+    context.log.warn(`network ${network.name} could not be set up: ${messageOf(error)}`);
+  }
+}
+
+/** A container that ended, or never came to run, while nobody looked. */
+async function bury(context: NetworkContext, containerId: string): Promise<void> {
+  for (const { live } of context.table.endpointsOf(containerId).filter(isLive))
+    if (live.hostInterface !== undefined) await removeInterface(context.shimPath, live.hostInterface);
+  await closeSandbox(context, containerId);
+}
+
+/** A running container: its links on their bridges, its ports held. */
+async function mend(context: NetworkContext, sandbox: SandboxRecord, pid: number): Promise<void> {
+  const endpoints = context.table.endpointsOf(sandbox.containerId).filter(isLive);
+  for (const endpoint of endpoints) {
+    try {
+      await mendLink(context, endpoint, pid);
+    } catch (error) {
+      context.log.warn(
+        `container ${sandbox.containerName} could not be brought back into network ${endpoint.networkName}: ${messageOf(error)}`,
+      );
+    }
+  }
+  const lost = await context.held.restore(sandbox.containerId, sandbox.ports, portTarget(context, endpoints));
+  for (const { hostPort, protocol } of lost) {
+    context.log.warn(
+      `port ${hostPort}/${protocol} of container ${sandbox.containerName} is in use by another program now`,
+    );
+  }
+}
+
+async function mendLink(context: NetworkContext, endpoint: LiveRecord, pid: number): Promise<void> {
+  const network = context.table.network(endpoint.networkId);
+  const { hostInterface } = endpoint.live;
+  if (network === undefined || hostInterface === undefined) return;
+  const bridge = interfaceIndex(context.drivers[network.driver].deviceOf(network) ?? "");
+  const index = interfaceIndex(hostInterface);
+  if (index === undefined) {
+    await using undo = new AsyncDisposableStack();
+    await makeLink(context, network, endpoint, pid, undo);
+    undo.move();
+  } else if (bridge !== undefined && masterIndex(hostInterface) !== bridge) {
+    await requestRoute({ shimPath: context.shimPath }, [setMaster(index, bridge)]);
+  }
+}
+
+function ruleSet(context: NetworkContext): {
+  networks: FilteredNetwork[];
+  published: PublishedPort[];
+  open: OpenPort[];
+} {
+  const { table, drivers } = context;
+  const sandboxes = table.sandboxes().map(({ containerId, ports }) => {
+    const endpoints = table.endpointsOf(containerId).filter(isLive);
+    const target = portTarget(context, endpoints);
+    return { ports, target, routed: routedTarget(context, target, endpoints) };
+  });
+  return {
+    networks: table.networks().flatMap((network) => drivers[network.driver].filtered(network) ?? []),
+    published:
+      context.settings.publishFilter === "input"
+        ? []
+        : sandboxes.flatMap(({ ports, target }) => translated(ports, target)),
+    open: sandboxes.flatMap(({ ports, routed }) => opened(ports, routed)),
+  };
+}
+
+/** The name server's process knows its namespaces from before; those that are no more are closed. */
+async function restoreNames(context: NetworkContext, live: ReadonlyMap<string, number>): Promise<void> {
+  const sandboxes = context.table.sandboxes().filter(({ namesPort }) => namesPort !== undefined);
+  if (sandboxes.length === 0 && !context.namesRuns()) return;
+  const relay = await context.names();
+  const failed = await relay.retain(
+    sandboxes.map((sandbox) => ({
+      key: namesKey(sandbox),
+      namespace: `/proc/${live.get(sandbox.containerId)}/ns/net`,
+      port: sandbox.namesPort ?? 0,
+    })),
+  );
+  for (const sandbox of sandboxes) {
+    if (failed.includes(namesKey(sandbox)))
+      context.log.warn(
+        `names cannot be looked up in container ${sandbox.containerName} until it is restarted`,
+      );
+  }
+}
