@@ -8,6 +8,7 @@ import type { Log } from "../log/index.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
 import { imageRoutes } from "./images.ts";
+import { networkRoutes } from "./networks.ts";
 import { Query } from "./parse/query.ts";
 import { createRouter } from "./router.ts";
 import { systemRoutes } from "./system.ts";
@@ -41,7 +42,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 
 /** The Docker Engine API over HTTP/1.1: requests in, calls of the engine, answers out. */
 export function createApiServer(engine: Engine, options: ApiServerOptions): ApiServer {
-  const route = createRouter([systemRoutes, containerRoutes, execRoutes, imageRoutes]);
+  const route = createRouter([systemRoutes, containerRoutes, execRoutes, imageRoutes, networkRoutes]);
   const newest = versionNumber(options.apiVersion);
   const oldest = versionNumber(options.minApiVersion);
   const headers: readonly [string, string][] = [

@@ -8,7 +8,7 @@ import type { ContainerContext } from "./dependencies.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import { type MountRequest, parseMounts, resolveMounts } from "./mounts/index.ts";
 import { generateName, isValidName } from "./names/index.ts";
-import { endpointRequest, networkModeOf } from "./network-mode.ts";
+import { attachRequest, networkModeOf, validateNetworkMode } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
 import type { CreateRequest } from "./service.ts";
@@ -40,6 +40,7 @@ export async function createContainer(
   hostConfig = withDefaults(hostConfig, context.groups);
   parseLogConfig(hostConfig.LogConfig);
   if (hostConfig.LogConfig.Type === "") hostConfig.LogConfig = { ...hostConfig.LogConfig, Type: "json-file" };
+  const hostnameGiven = config.Hostname !== "";
   if (config.Hostname === "")
     config.Hostname = hostConfig.NetworkMode === "host" ? hostname() : id.slice(0, 12);
 
@@ -60,9 +61,11 @@ export async function createContainer(
     state: created(),
     restartCount: 0,
   };
+  validateNetworkMode(draft, hostnameGiven);
   const mode = networkModeOf(hostConfig);
   if (mode.kind === "container") context.table.find(mode.reference);
-  else context.network.validate(endpointRequest(draft, mode.kind));
+  const insertEndpoints =
+    mode.kind === "container" ? () => {} : context.network.prepare(attachRequest(draft, mode.main));
 
   await using undo = new AsyncDisposableStack();
   const volumesMade: string[] = [];
@@ -79,6 +82,7 @@ export async function createContainer(
   await context.snapshotter.prepareActive(id);
   context.store.transaction(() => {
     context.table.insert(draft);
+    insertEndpoints();
     context.snapshotter.insertActive(id, image.chainId);
   });
   undo.move();

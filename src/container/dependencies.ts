@@ -1,7 +1,7 @@
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
-import type { NetworkService } from "../network/index.ts";
+import type { ContainerNetworks } from "../network/index.ts";
 import type { KeyedMutex } from "../platform/index.ts";
 import type { Task, TaskLauncher } from "../runtime/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
@@ -18,7 +18,7 @@ export interface ContainerServiceOptions {
   readonly store: Store;
   readonly images: Pick<ImageService, "resolve" | "findById" | "inspect">;
   readonly snapshotter: Snapshotter;
-  readonly network: NetworkService;
+  readonly network: ContainerNetworks;
   readonly volumes: VolumeService;
   readonly launcher: TaskLauncher;
   readonly planner: LaunchPlanner;

@@ -25,7 +25,7 @@ export async function handleEnd(
     const record = context.table.get(id);
     if (record === undefined || live.task !== task) return false;
     live.task = undefined;
-    await Promise.all([context.network.disconnect(id), task.remove()]);
+    await Promise.all([context.network.close(id), task.remove()]);
 
     const policy = record.definition.hostConfig.RestartPolicy;
     restart = shouldRestart(policy, status.exitCode, live.stoppedByUser, record.restartCount);

@@ -9,6 +9,7 @@ import { inspectContainer } from "./inspect.ts";
 import { listContainers } from "./list.ts";
 import { createLiveContainers } from "./live.ts";
 import { openContainerLog } from "./logs.ts";
+import { connectToNetwork, disconnectFromNetwork } from "./network-membership.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { reconcileContainers, startByPolicy } from "./reconcile.ts";
 import { removeContainer } from "./remove.ts";
@@ -78,6 +79,9 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
       if (task === undefined) throw invalid(`cannot resize a stopped container: ${reference}`);
       await task.resize(rows, columns);
     },
+    connectNetwork: (network, reference, settings) => connectToNetwork(context, network, reference, settings),
+    disconnectNetwork: (network, reference, { force }) =>
+      disconnectFromNetwork(context, network, reference, force),
     createExec: (reference, config) => createExec(context, reference, config),
     startExec: (id, how) => startExec(context, id, how),
     inspectExec: (id) => inspectExec(context, id),

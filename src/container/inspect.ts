@@ -85,44 +85,31 @@ export function mountPointOf(mount: ResolvedMount): MountPoint {
   };
 }
 
-const UNCONNECTED: EndpointSettings = {
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: "",
-  DriverOpts: null,
-  GwPriority: 0,
-  NetworkID: "",
+/** What the old fields for the default bridge say of a container that is not on it. */
+const UNCONNECTED = {
   EndpointID: "",
   Gateway: "",
+  GlobalIPv6Address: "",
+  GlobalIPv6PrefixLen: 0,
   IPAddress: "",
   IPPrefixLen: 0,
   IPv6Gateway: "",
-  GlobalIPv6Address: "",
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
+  MacAddress: "",
 };
 
-export function networksOf(
+export const networksOf = (
   context: ContainerContext,
-  record: ContainerRecord,
-): Record<string, EndpointSettings> {
-  const { NetworkMode } = record.definition.hostConfig;
-  if (NetworkMode.startsWith("container:")) return {};
-  const description = context.network.describe(record.id);
-  return description === undefined
-    ? { [NetworkMode]: UNCONNECTED }
-    : { [description.networkName]: description.settings };
-}
+  { id }: ContainerRecord,
+): Readonly<Record<string, EndpointSettings>> => context.network.describe(id).networks;
 
 function networkSettings(context: ContainerContext, record: ContainerRecord): NetworkSettings {
-  const description = context.network.describe(record.id);
-  const settings = description?.networkName === "bridge" ? description.settings : UNCONNECTED;
+  const { sandboxId, networks, ports } = context.network.describe(record.id);
+  const settings = networks.bridge ?? UNCONNECTED;
   return {
     Bridge: "",
-    SandboxID: description?.sandboxId ?? "",
+    SandboxID: sandboxId,
     SandboxKey: isRunning(record.state) ? `/proc/${record.state.pid}/ns/net` : "",
-    Ports: description?.ports ?? {},
+    Ports: ports,
     HairpinMode: false,
     LinkLocalIPv6Address: "",
     LinkLocalIPv6PrefixLen: 0,
@@ -136,6 +123,6 @@ function networkSettings(context: ContainerContext, record: ContainerRecord): Ne
     IPPrefixLen: settings.IPPrefixLen,
     IPv6Gateway: settings.IPv6Gateway,
     MacAddress: settings.MacAddress,
-    Networks: networksOf(context, record),
+    Networks: { ...networks },
   };
 }

@@ -52,21 +52,14 @@ function forKey(context: ContainerContext, key: string, values: string[]): Predi
           values.some((value) => value === Name || value === Source || value === Destination),
         );
     case "network":
-      return ({ id, definition }) => {
-        const attached = context.network.describe(id);
-        const names = [
-          definition.hostConfig.NetworkMode,
-          attached?.networkName,
-          attached?.settings.NetworkID,
-        ];
-        return values.some((value) =>
-          names.some((name) => name === value || (value.length >= 12 && name?.startsWith(value))),
+      return ({ id }) =>
+        Object.entries(context.network.describe(id).networks).some(([name, { NetworkID }]) =>
+          values.some((value) => value === name || (value !== "" && NetworkID.startsWith(value))),
         );
-      };
     case "publish": {
       const ports = values.flatMap(portRange);
       return (record) => {
-        const bound = context.network.describe(record.id)?.ports ?? {};
+        const bound = context.network.describe(record.id).ports;
         return Object.entries(bound).some(
           ([key, bindings]) =>
             bindings !== null &&

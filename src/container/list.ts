@@ -52,7 +52,7 @@ function summarise(context: ContainerContext, record: ContainerRecord, nowNs: bi
     State: record.state.status,
     Status: describeStatus(record.state, nowNs),
     HostConfig: { NetworkMode: hostConfig.NetworkMode },
-    NetworkSettings: { Networks: networksOf(context, record) },
+    NetworkSettings: { Networks: { ...networksOf(context, record) } },
     Mounts: mounts.map(mountPointOf),
   };
 }
@@ -63,7 +63,7 @@ function commandLine(words: readonly string[]): string {
 }
 
 export function portsOf(context: ContainerContext, record: ContainerRecord): Port[] {
-  const ports = context.network.describe(record.id)?.ports ?? {};
+  const ports = context.network.describe(record.id).ports;
   return Object.entries(ports).flatMap(([key, bindings]): Port[] => {
     const [port = "", type = "tcp"] = key.split("/");
     const exposed = { PrivatePort: Number(port), Type: type as Port["Type"] };

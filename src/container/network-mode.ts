@@ -1,30 +1,72 @@
-import { unsupported } from "../errors/index.ts";
-import type { EndpointRequest } from "../network/index.ts";
+import { conflict, invalid } from "../errors/index.ts";
+import type { AttachRequest, SandboxRequest } from "../network/index.ts";
 import type { HostConfig } from "../wire/index.ts";
+import type { ContainerFiles } from "./launch-planner.ts";
 import type { ContainerRecord } from "./record.ts";
 
-/** The four network modes: three kinds that a network serves, and one that joins another container's. */
+/** A container has networks of its own (none and host are among them), or another container's. */
 export type NetworkMode =
-  | { readonly kind: "bridge" | "host" | "none" }
+  | { readonly kind: "networks"; readonly main: string }
   | { readonly kind: "container"; readonly reference: string };
 
-/** Throws unsupported for the name of a user-defined network, which this version of the engine cannot make. */
-export function networkModeOf(hostConfig: HostConfig): NetworkMode {
-  const mode = hostConfig.NetworkMode;
-  if (mode === "" || mode === "default" || mode === "bridge") return { kind: "bridge" };
-  if (mode === "host" || mode === "none") return { kind: mode };
+export function networkModeOf({ NetworkMode: mode }: Pick<HostConfig, "NetworkMode">): NetworkMode {
   if (mode.startsWith("container:")) return { kind: "container", reference: mode.slice("container:".length) };
-  throw unsupported(`network ${mode} not found: this engine has the networks bridge, host and none`);
+  return { kind: "networks", main: mode === "" || mode === "default" ? "bridge" : mode };
 }
 
-export function endpointRequest(record: ContainerRecord, mode: "bridge" | "host" | "none"): EndpointRequest {
+/** What goes not together with another container's network, or the host's. Throws invalid in Docker's words. */
+export function validateNetworkMode({ definition }: ContainerRecord, hostnameGiven: boolean): void {
+  const { config, hostConfig: host } = definition;
+  const mode = networkModeOf(host);
+  const refuse = (what: string) => invalid(`conflicting options: ${what}`);
+  const links = (host.Links ?? []).length > 0;
+  if (mode.kind === "networks") {
+    if (mode.main === "host" && links)
+      throw refuse("host type networking can't be used with links. This would result in undefined behavior");
+    return;
+  }
+  const [what] = [
+    ...(hostnameGiven ? ["hostname and the network mode"] : []),
+    ...(links
+      ? ["container type network can't be used with links. This would result in undefined behavior"]
+      : []),
+    ...(host.Dns.length + host.DnsSearch.length + host.DnsOptions.length > 0
+      ? ["dns and the network mode"]
+      : []),
+    ...((host.ExtraHosts ?? []).length > 0 ? ["custom host-to-IP mapping and the network mode"] : []),
+    ...(config.MacAddress ? ["mac-address and the network mode"] : []),
+    ...(Object.keys(host.PortBindings).length > 0 || host.PublishAllPorts
+      ? ["port publishing and the container type network mode"]
+      : []),
+    ...(Object.keys(config.ExposedPorts ?? {}).length > 0 && hostnameGiven
+      ? ["port exposing and the container type network mode"]
+      : []),
+  ];
+  if (what !== undefined) throw refuse(what);
+}
+
+/** What of a container to be made concerns its networks. */
+export function attachRequest(record: ContainerRecord, mode: string): AttachRequest {
   const { config, hostConfig, networkingConfig } = record.definition;
-  const settings = networkingConfig.EndpointsConfig[hostConfig.NetworkMode];
-  const macAddress = settings?.MacAddress || config.MacAddress;
+  return {
+    containerId: record.id,
+    mode,
+    endpoints: networkingConfig.EndpointsConfig,
+    ...(config.MacAddress ? { mac: config.MacAddress } : {}),
+    links: hostConfig.Links ?? [],
+    portBindings: hostConfig.PortBindings,
+    exposedPorts: Object.keys(config.ExposedPorts ?? {}),
+    extraHosts: hostConfig.ExtraHosts ?? [],
+    dns: hostConfig.Dns,
+  };
+}
+
+/** What of a container concerns its networks at its start. */
+export function sandboxRequest(record: ContainerRecord, files: ContainerFiles): SandboxRequest {
+  const { config, hostConfig } = record.definition;
   return {
     containerId: record.id,
     containerName: record.name,
-    mode,
     hostname: config.Hostname,
     domainname: config.Domainname,
     portBindings: hostConfig.PortBindings,
@@ -34,7 +76,15 @@ export function endpointRequest(record: ContainerRecord, mode: "bridge" | "host"
     dnsSearch: hostConfig.DnsSearch,
     dnsOptions: hostConfig.DnsOptions,
     extraHosts: hostConfig.ExtraHosts ?? [],
-    ...(macAddress ? { macAddress } : {}),
-    ...(settings === undefined ? {} : { settings }),
+    links: hostConfig.Links ?? [],
+    files: { resolvConf: files.resolvConf, hosts: files.hosts, hostname: files.hostname },
   };
+}
+
+/** Throws conflict for a container whose networks are another one's. */
+export function requireOwnNetworks({ definition }: ContainerRecord): void {
+  if (networkModeOf(definition.hostConfig).kind === "container")
+    throw conflict(
+      "container sharing network namespace with another container or host cannot be connected to any other network",
+    );
 }

@@ -20,7 +20,7 @@ const LOST = 255;
  */
 export async function reconcileContainers(context: ContainerContext): Promise<void> {
   await removeUnknownTasks(context);
-  const live = new Set<string>();
+  const live = new Map<string, number>();
   for (const record of context.table.list()) {
     if (record.state.status === "removing") {
       await removeStopped(context, record, { volumes: true });
@@ -35,7 +35,7 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
         };
         context.table.setState(record.id, exited(last, false));
       } else {
-        live.add(record.id);
+        live.set(record.id, task.pid);
         // The daemon may have died between the kernel's freezer and the row.
         const isFrozen = context.groups.of(record).isFrozen();
         context.table.setState(record.id, isFrozen ? paused(record.state) : unpaused(record.state));

@@ -24,6 +24,7 @@ export async function removeStopped(
   }
   context.store.transaction(() => {
     context.execs.deleteOf(id);
+    context.network.forget(id);
     context.table.delete(id);
     context.snapshotter.deleteActive(id);
   });

@@ -17,6 +17,9 @@ export async function renameContainer(
   using _lock = await context.locks.acquire(id);
   const record = context.table.find(id);
   if (record.name === name) throw invalid("Renaming a container with the same name as its current name");
-  const renamed = context.table.setName(id, name);
+  const renamed = context.store.transaction(() => {
+    context.network.rename(id, name);
+    return context.table.setName(id, name);
+  });
   notify(context, renamed, "rename", { oldName: `/${record.name}` });
 }

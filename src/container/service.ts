@@ -3,6 +3,7 @@ import type {
   ContainerCreateBody,
   ContainerInspect,
   ContainerSummary,
+  EndpointSettings,
   ExecConfig,
   ExecInspect,
   Filters,
@@ -50,6 +51,10 @@ export interface ContainerService {
   logs(reference: string, options: LogOptions, signal: AbortSignal): Promise<OutputStream>;
   attach(reference: string, options: AttachOptions): Promise<AttachedStreams>;
   resize(reference: string, rows: number, columns: number): Promise<void>;
+
+  /** Bring it into a network, or take it out, running or not. Throws not-found, invalid or forbidden. */
+  connectNetwork(network: string, reference: string, settings: Partial<EndpointSettings>): Promise<void>;
+  disconnectNetwork(network: string, reference: string, options: { force: boolean }): Promise<void>;
 
   createExec(reference: string, config: ExecConfig): Promise<{ id: string }>;
   /** Attached: resolves with the streams once the process runs. Detached: resolves with undefined. */

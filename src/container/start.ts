@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { conflict, invalid, messageOf, notFound, notModified } from "../errors/index.ts";
 import { wallClockNs } from "../platform/index.ts";
@@ -6,7 +5,7 @@ import { type ExitStatus, LaunchError, type Task } from "../runtime/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { handleEnd } from "./end.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchRequest } from "./launch-planner.ts";
-import { endpointRequest, networkModeOf } from "./network-mode.ts";
+import { networkModeOf, sandboxRequest } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
 import { removeStopped } from "./removal.ts";
@@ -86,6 +85,7 @@ async function launch(
 
   const task = await context.launcher.launch(record.id, plan);
   undo.defer(() => task.remove());
+  await context.network.enter(record.id, task.pid);
   for (const warning of task.warnings) context.log.warn(warning, { container: record.id });
   const live = context.live.of(record.id);
   for (const attachment of live.attachments) await attachment.connect(task);
@@ -110,13 +110,10 @@ async function connect(
     const other = filesOf(context, context.table.find(mode.reference).id);
     return { record, joined, networkOperations: [], files: { ...other, log } };
   }
-  const connection = await context.network.connect(endpointRequest(record, mode.kind));
-  undo.defer(() => context.network.disconnect(record.id));
   const files = filesOf(context, record.id);
-  writeFileSync(files.resolvConf, connection.resolvConf, { mode: 0o644 });
-  writeFileSync(files.hosts, connection.hosts, { mode: 0o644 });
-  writeFileSync(files.hostname, connection.hostname, { mode: 0o644 });
-  return { record, joined, networkOperations: connection.operations, files };
+  const networkOperations = await context.network.open(sandboxRequest(record, files));
+  undo.defer(() => context.network.close(record.id));
+  return { record, joined, networkOperations, files };
 }
 
 /** Where a container's generated files and its log lie. */

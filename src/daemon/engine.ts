@@ -1,12 +1,14 @@
 import type { ContainerService } from "../container/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
+import type { NetworkService } from "../network/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
 
 /** What the faces (API, CRI, embedded library) call. Built by the daemon's composition. */
 export interface Engine {
   readonly containers: ContainerService;
   readonly images: ImageService;
+  readonly networks: NetworkService;
   readonly events: EventLog;
   version(): VersionReply;
   info(): Promise<InfoReply>;

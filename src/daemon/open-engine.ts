@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as container from "../container/index.ts";
 import { openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
-import { createNftablesFirewall } from "../firewall/index.ts";
+import { createIptablesFirewall, createNftablesFirewall } from "../firewall/index.ts";
 import { BUILTIN_NAMES, createImageService, imageMigrations } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
 import * as network from "../network/index.ts";
@@ -47,6 +47,8 @@ export interface EngineOptions {
   /** "PREFIX=MIRROR", or a mirror of Docker's own registry, besides those of registries.json. */
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
+  readonly networks: network.NetworkSettings;
+  readonly firewallBackend: "nftables" | "iptables";
 }
 
 export interface OwnedEngine extends AsyncDisposable {
@@ -92,8 +94,19 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const snapshotter = await createOverlaySnapshotter({ store, root: join(dataRoot, "snapshots") });
   await Promise.all([content.sweep(), snapshotter.sweep()]);
   const volumes = volume.createVolumeService({ store, root: join(dataRoot, "volumes"), events });
+  const createFirewall =
+    options.firewallBackend === "iptables" ? createIptablesFirewall : createNftablesFirewall;
   const networks = stack.use(
-    network.createNetworkService({ store, shimPath, name, createFirewall: createNftablesFirewall }),
+    network.createNetworkService({
+      store,
+      events,
+      log,
+      shimPath,
+      name,
+      firewall: createFirewall({ name, shimPath, log }),
+      namesSocket: join(execRoot, "names.sock"),
+      settings: options.networks,
+    }),
   );
   const registries = new RegistryNetwork({
     rules: registryRules(options),
@@ -134,6 +147,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const engine: Engine = {
     containers,
     images,
+    networks,
     events,
     version: describeVersion,
     info: async () =>

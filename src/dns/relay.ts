@@ -98,7 +98,7 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
       () => undefined,
     );
   };
-  socket.on("data", (chunk) => {
+  socket.on("data", (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     while (rest.length >= LENGTH_BYTES) {
       const end = LENGTH_BYTES + rest.readUInt32LE(0);

@@ -45,7 +45,5 @@ async function admit(
 }
 
 export async function withdrawFromIptables(name: string): Promise<void> {
-  await Promise.all(
-    PROGRAMS.map((program) => removeChain(program, "filter", ["FORWARD"], chainOf(name))),
-  );
+  await Promise.all(PROGRAMS.map((program) => removeChain(program, "filter", ["FORWARD"], chainOf(name))));
 }

@@ -8,6 +8,7 @@ import {
   type IptablesProgram,
   removeChain,
   restoreChains,
+  saveTable,
 } from "./iptables-program.ts";
 import type { FirewallOptions } from "./nftables.ts";
 import { createQueue } from "./queue.ts";
@@ -31,7 +32,8 @@ export function createIptablesFirewall({ name, log }: FirewallOptions): Firewall
   async function putFamily(program: IptablesProgram, family: IpFamily): Promise<boolean> {
     const saved = await saveTable(program, "filter");
     if (saved === undefined) return false;
-    if (!hasChain(saved, USER_CHAIN)) await restoreChains(program, { filter: new Map([[USER_CHAIN, ["-j RETURN"]]]) });
+    if (!hasChain(saved, USER_CHAIN))
+      await restoreChains(program, { filter: new Map([[USER_CHAIN, ["-j RETURN"]]]) });
     await restoreChains(program, {
       nat: new Map([
         [dnat, dnatRules(rules, family)],

@@ -2,7 +2,15 @@ import { NETLINK_NETFILTER, watchNetlink } from "../netlink/index.ts";
 
 const GROUP_NFTABLES = 7;
 const SUBSYSTEM = 10;
-const TYPE = { NEWTABLE: 0, DELTABLE: 2, NEWCHAIN: 3, DELCHAIN: 5, NEWRULE: 6, DELRULE: 8, NEWGEN: 15 } as const;
+const TYPE = {
+  NEWTABLE: 0,
+  DELTABLE: 2,
+  NEWCHAIN: 3,
+  DELCHAIN: 5,
+  NEWRULE: 6,
+  DELRULE: 8,
+  NEWGEN: 15,
+} as const;
 const REMOVALS: ReadonlySet<number> = new Set([TYPE.DELTABLE, TYPE.DELCHAIN, TYPE.DELRULE]);
 const ADDITIONS: ReadonlySet<number> = new Set([TYPE.NEWTABLE, TYPE.NEWRULE]);
 const NFGENMSG_BYTES = 4;

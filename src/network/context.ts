@@ -7,7 +7,7 @@ import type { Store } from "../store/index.ts";
 import type { AddressBook } from "./address-book.ts";
 import type { Drivers } from "./drivers/index.ts";
 import type { SubnetPool } from "./ipam/index.ts";
-import type { Zones } from "./names/index.ts";
+import type { Zones } from "./names/zones.ts";
 import type { HeldPorts } from "./published/index.ts";
 import type { NetworkTable } from "./table.ts";
 

@@ -31,7 +31,6 @@ import {
   closeSandbox,
   gatewayOrder,
   isExtraHost,
-  namesKey,
   namesOf,
   openNames,
   openSandbox,
@@ -63,7 +62,7 @@ export function createNetworkService(options: NetworkServiceOptions): OwnedNetwo
   const table = createNetworkTable(store);
   const hostServers = createHostServers();
   const respond = createResponder((key) => {
-    const sandbox = table.sandboxes().find((one) => namesKey(one) === key);
+    const sandbox = table.sandboxByPrefix(key.toString(16).padStart(16, "0"));
     if (sandbox === undefined) return undefined;
     const endpoints = table.endpointsOf(sandbox.containerId).filter(isLive);
     return viewOf(context, sandbox, gatewayOrder(context, endpoints), hostServers);

@@ -1,5 +1,6 @@
 import type { PortMap } from "../wire/index.ts";
-import type { Protocol } from "./published/index.ts";
+
+export type Protocol = "tcp" | "udp" | "sctp";
 
 export type DriverName = "bridge" | "host" | "null" | "macvlan" | "ipvlan";
 

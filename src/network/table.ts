@@ -36,9 +36,13 @@ export interface NetworkTable {
 
   sandboxes(): SandboxRecord[];
   sandbox(containerId: string): SandboxRecord | undefined;
+  /** By the first 16 digits of the sandbox's id. */
+  sandboxByPrefix(prefix: string): SandboxRecord | undefined;
   putSandbox(sandbox: SandboxRecord): void;
   deleteSandbox(containerId: string): void;
 }
+
+const PREFIX_DIGITS = 16;
 
 export function createNetworkTable(store: Store): NetworkTable {
   const { database } = store;
@@ -46,6 +50,7 @@ export function createNetworkTable(store: Store): NetworkTable {
   const byContainer = new Map<string, Map<string, EndpointRecord>>();
   const byNetwork = new Map<string, Map<string, EndpointRecord>>();
   const sandboxes = new Map<string, SandboxRecord>();
+  const byPrefix = new Map<string, SandboxRecord>();
   const put = {
     network: database.prepare("INSERT INTO network (id, name, document) VALUES (?, ?, ?)"),
     endpoint: database.prepare(
@@ -67,6 +72,11 @@ export function createNetworkTable(store: Store): NetworkTable {
     inner(byNetwork, endpoint.networkId).set(endpoint.containerId, endpoint);
   };
 
+  const rememberSandbox = (sandbox: SandboxRecord) => {
+    sandboxes.set(sandbox.containerId, sandbox);
+    byPrefix.set(sandbox.sandboxId.slice(0, PREFIX_DIGITS), sandbox);
+  };
+
   // The columns hold what the methods below wrote, and nothing else.
   const documents = <T>(name: string): T[] =>
     database
@@ -75,7 +85,7 @@ export function createNetworkTable(store: Store): NetworkTable {
       .map((row) => JSON.parse(String(row.document)) as T);
   for (const network of documents<NetworkRecord>("network")) networks.set(network.id, network);
   for (const endpoint of documents<EndpointRecord>("endpoint")) remember(endpoint);
-  for (const sandbox of documents<SandboxRecord>("sandbox")) sandboxes.set(sandbox.containerId, sandbox);
+  for (const sandbox of documents<SandboxRecord>("sandbox")) rememberSandbox(sandbox);
 
   return {
     networks: () => [...networks.values()],
@@ -114,13 +124,17 @@ export function createNetworkTable(store: Store): NetworkTable {
     },
     sandboxes: () => [...sandboxes.values()],
     sandbox: (containerId) => sandboxes.get(containerId),
+    sandboxByPrefix: (prefix) => byPrefix.get(prefix),
     putSandbox(sandbox) {
       put.sandbox.run(sandbox.containerId, JSON.stringify(sandbox));
-      store.afterCommit(() => sandboxes.set(sandbox.containerId, sandbox));
+      store.afterCommit(() => rememberSandbox(sandbox));
     },
     deleteSandbox(containerId) {
       remove.sandbox.run(containerId);
-      store.afterCommit(() => sandboxes.delete(containerId));
+      store.afterCommit(() => {
+        byPrefix.delete(sandboxes.get(containerId)?.sandboxId.slice(0, PREFIX_DIGITS) ?? "");
+        sandboxes.delete(containerId);
+      });
     },
   };
 }

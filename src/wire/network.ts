@@ -41,8 +41,13 @@ export interface NetworkInspect {
   EnableIPv6: boolean;
   IPAM: {
     Driver: string;
-    Options: Record<string, string> | null;
-    Config: { Subnet: string; Gateway?: string; IPRange?: string }[];
+    Options: Readonly<Record<string, string>> | null;
+    Config: {
+      Subnet: string;
+      Gateway?: string;
+      IPRange?: string;
+      AuxiliaryAddresses?: Readonly<Record<string, string>>;
+    }[];
   };
   Internal: boolean;
   Attachable: boolean;
@@ -53,6 +58,6 @@ export interface NetworkInspect {
     string,
     { Name: string; EndpointID: string; MacAddress: string; IPv4Address: string; IPv6Address: string }
   >;
-  Options: Record<string, string>;
-  Labels: Record<string, string>;
+  Options: Readonly<Record<string, string>>;
+  Labels: Readonly<Record<string, string>>;
 }

@@ -242,10 +242,15 @@ function mount(o: JsonObject): Mount {
   };
 }
 
-function endpointSettings(o: JsonObject): EndpointSettings {
+/** What a container asks of one of its networks. */
+export function endpointSettings(o: JsonObject): EndpointSettings {
   const ipam = (from: JsonObject, field: string) => {
     const config = object(from[field], field);
-    return { ...maybe(config, "IPv4Address", string), ...maybe(config, "IPv6Address", string) };
+    return {
+      ...maybe(config, "IPv4Address", string),
+      ...maybe(config, "IPv6Address", string),
+      ...maybe(config, "LinkLocalIPs", (from, field) => strings(from, field) ?? []),
+    };
   };
   return {
     IPAMConfig: optional(o, "IPAMConfig", ipam) ?? null,

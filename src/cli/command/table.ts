@@ -64,7 +64,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await images()).importImage,
   },
   inspect: {
-    summary: "Return low-level information on containers and images",
+    summary: "Return low-level information on containers, images, networks and volumes",
     load: async () => (await import("../commands/inspect.ts")).inspect,
   },
   kill: { summary: "Kill one or more running containers", load: async () => (await actions()).kill },
@@ -120,6 +120,28 @@ const inspectContainer: Entry = {
   summary: "Display detailed information on one or more containers",
   load: async () => (await import("../commands/inspect.ts")).inspectContainer,
 };
+const networks = () => import("../commands/network.ts");
+const networkEntries: Readonly<Record<string, Entry>> = {
+  connect: {
+    summary: "Connect a container to a network",
+    load: async () => (await networks()).connectNetwork,
+  },
+  create: { summary: "Create a network", load: async () => (await networks()).createNetwork },
+  disconnect: {
+    summary: "Disconnect a container from a network",
+    load: async () => (await networks()).disconnectNetwork,
+  },
+  inspect: {
+    summary: "Display detailed information on one or more networks",
+    load: async () => (await import("../commands/inspect.ts")).inspectNetwork,
+  },
+  ls: { summary: "List networks", load: async () => (await networks()).listNetworks },
+  list: { summary: "List networks", load: async () => (await networks()).listNetworks },
+  prune: { summary: "Remove all unused networks", load: async () => (await networks()).pruneNetworks },
+  rm: { summary: "Remove one or more networks", load: async () => (await networks()).removeNetworks },
+  remove: { summary: "Remove one or more networks", load: async () => (await networks()).removeNetworks },
+};
+
 const inspectImage: Entry = {
   summary: "Display detailed information on one or more images",
   load: async () => (await import("../commands/inspect.ts")).inspectImage,
@@ -184,5 +206,6 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       },
     },
   },
+  network: { summary: "Manage networks", entries: networkEntries },
   system: { summary: "Manage Gantry", entries: pick("events", "info") },
 };

@@ -6,23 +6,33 @@ import { print, printError } from "../output/print.ts";
 import { compileTemplate } from "../template/index.ts";
 import { segment } from "./each.ts";
 
-type Kind = "container" | "image";
+/** What can be looked at, in the order in which a name is looked for. */
+const KINDS = ["container", "image", "network", "volume"] as const;
+type Kind = (typeof KINDS)[number];
+
+const PATHS: Readonly<Record<Kind, (name: string) => string>> = {
+  container: (name) => `/containers/${name}/json`,
+  image: (name) => `/images/${name}/json`,
+  network: (name) => `/networks/${name}`,
+  volume: (name) => `/volumes/${name}`,
+};
 
 export const inspect: Command = {
   name: "inspect",
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
-  description: "Return low-level information on containers and images",
+  description: "Return low-level information on containers, images, networks and volumes",
   flags: [
     INSPECT_FORMAT_FLAG,
     bool("size", "Show the sizes of files of a container", { short: "s" }),
-    string("type", "Look only among objects of this type: container or image"),
+    string("type", "Look only among objects of this type: container, image, network or volume"),
   ],
   minArgs: 1,
   run(invocation) {
     const type = invocation.flags.string("type");
-    if (type !== "" && type !== "container" && type !== "image")
+    const kind = KINDS.find((known) => known === type);
+    if (type !== "" && kind === undefined)
       throw new ExitError(1, `"${type}" is not a valid value for --type`);
-    return inspectAll(invocation, type === "" ? ["container", "image"] : [type]);
+    return inspectAll(invocation, kind === undefined ? KINDS : [kind]);
   },
 };
 
@@ -42,6 +52,15 @@ export const inspectImage: Command = {
   flags: [INSPECT_FORMAT_FLAG],
   minArgs: 1,
   run: (invocation) => inspectAll(invocation, ["image"]),
+};
+
+export const inspectNetwork: Command = {
+  name: "network inspect",
+  usage: "[OPTIONS] NETWORK [NETWORK...]",
+  description: "Display detailed information on one or more networks",
+  flags: [INSPECT_FORMAT_FLAG, bool("verbose", "Show what a swarm knows of it", { short: "v" })],
+  minArgs: 1,
+  run: (invocation) => inspectAll(invocation, ["network"]),
 };
 
 async function inspectAll({ flags, args, client }: Invocation, kinds: readonly Kind[]): Promise<number> {
@@ -65,11 +84,7 @@ async function inspectAll({ flags, args, client }: Invocation, kinds: readonly K
   async function find(name: string): Promise<unknown> {
     for (const kind of kinds) {
       try {
-        return await client.json(
-          "GET",
-          `/${kind}s/${segment(name)}/json`,
-          kind === "container" ? { size } : {},
-        );
+        return await client.json("GET", PATHS[kind](segment(name)), kind === "container" ? { size } : {});
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 404) || kinds.length === 1) throw error;
       }

@@ -1,6 +1,8 @@
+import { isIPv4 } from "node:net";
 import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
 import { invalid } from "../../errors/index.ts";
+import { parsePool, type SubnetPool } from "../../network/index.ts";
 
 /** Where a daemon lives and listens. */
 export interface DaemonOptions extends EngineOptions {
@@ -23,15 +25,19 @@ Options:
       --config-root string Folder of registries.json and certs.d (default "/etc/gantry")
       --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
       --debug              The same as --log-level debug
+      --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
+      --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
       --help               Print usage
   -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
       --insecure-registry list
                            HOST[:PORT] or network whose TLS is not verified and which may speak plain HTTP
+      --ip string          Host address of published ports that name none; 127.0.0.1 keeps them to this machine
+                           (default "0.0.0.0")
   -l, --log-level string   "debug", "info", "warn" or "error" (default "info")
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
-      --registry-mirror list
-                           [PREFIX=]MIRROR to read from first; the prefix is docker.io unless told
+      --publish-filter string       Who decides on packets to published ports: "bypass" the engine alone, "input" the
+                                    host's rules for its own ports too (default "bypass")
       --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
 `;
 
@@ -57,9 +63,39 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     configRoot: absolute("config-root", values["config-root"] ?? "/etc/gantry"),
     registryMirrors: values["registry-mirror"] ?? [],
     insecureRegistries: values["insecure-registry"] ?? [],
+    firewallBackend: oneOf("firewall-backend", values["firewall-backend"], ["nftables", "iptables"]),
+    networks: {
+      addressPools: (values["default-address-pool"] ?? []).map(addressPool),
+      defaultHostAddress: hostAddress(values.ip ?? "0.0.0.0"),
+      publishFilter: oneOf("publish-filter", values["publish-filter"], ["bypass", "input"]),
+    },
     logLevel,
     teardown: values.teardown === true,
   };
+}
+
+/** The value of a flag that takes one of a few words; the first is the default. */
+function oneOf<T extends string>(flag: string, text: string | undefined, words: readonly [T, ...T[]]): T {
+  const found = text === undefined ? words[0] : words.find((word) => word === text);
+  if (found === undefined) throw invalid(`invalid --${flag} ${text}: use one of ${words.join(", ")}`);
+  return found;
+}
+
+/** "base=10.10.0.0/16,size=24" */
+function addressPool(text: string): SubnetPool {
+  const fields = new Map(
+    text.split(",").map((field) => [field.split("=")[0] ?? "", field.split("=")[1] ?? ""]),
+  );
+  const [base = "", size = ""] = [fields.get("base"), fields.get("size")];
+  if (fields.size !== 2 || !/^\d{1,3}$/.test(size))
+    throw invalid(`invalid --default-address-pool ${text}: must be base=NETWORK,size=NUMBER`);
+  return parsePool(base, Number(size));
+}
+
+/** "" stands for all addresses. */
+function hostAddress(text: string): string {
+  if (!isIPv4(text)) throw invalid(`invalid --ip ${text}: must be an address of IPv4`);
+  return text === "0.0.0.0" ? "" : text;
 }
 
 function parse(argv: readonly string[]) {
@@ -74,6 +110,10 @@ function parse(argv: readonly string[]) {
         "config-root": { type: "string" },
         "registry-mirror": { type: "string", multiple: true },
         "insecure-registry": { type: "string", multiple: true },
+        "default-address-pool": { type: "string", multiple: true },
+        "firewall-backend": { type: "string" },
+        ip: { type: "string" },
+        "publish-filter": { type: "string" },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         teardown: { type: "boolean" },

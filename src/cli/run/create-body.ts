@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { parseMountFlag } from "./mount-flag.ts";
+import { networksOf } from "./networks.ts";
+import { pairs } from "./pairs.ts";
 import { exposedPorts, parsePublish } from "./ports.ts";
 import { blkioOf, devicesOf, resourcesOf } from "./resources.ts";
 
@@ -27,6 +29,7 @@ export function createBody(flags: FlagValues, image: string, command: readonly s
   const published = parsePublish(flags.list("publish"));
   const exposed = exposedPorts(flags.list("expose"));
   const volumes = flags.list("volume");
+  const networks = networksOf(flags);
   const entrypoint = flags.optional("entrypoint");
   return {
     Hostname: flags.string("hostname"),
@@ -53,7 +56,7 @@ export function createBody(flags: FlagValues, image: string, command: readonly s
       Binds: volumes.filter((text) => text.includes(":")),
       ContainerIDFile: flags.string("cidfile"),
       LogConfig: { Type: flags.string("log-driver"), Config: pairs(flags.list("log-opt")) },
-      NetworkMode: flags.string("network") || "default",
+      NetworkMode: networks.mode,
       PortBindings: published,
       PublishAllPorts: flags.bool("publish-all"),
       RestartPolicy: restartPolicy(flags.string("restart")),
@@ -89,19 +92,9 @@ export function createBody(flags: FlagValues, image: string, command: readonly s
       ...blkioOf(flags),
       ...devicesOf(flags),
     },
-    NetworkingConfig: { EndpointsConfig: endpointsOf(flags) },
+    NetworkingConfig: { EndpointsConfig: networks.endpoints },
     ...(flags.has("mac-address") ? { MacAddress: flags.string("mac-address") } : {}),
   };
-}
-
-/** "key=value" as Docker reads it: without "=" the value is empty. */
-function pairs(texts: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const at = text.indexOf("=");
-      return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
 }
 
 function linesOf(path: string): string[] {
@@ -204,19 +197,4 @@ function nanoseconds(flags: FlagValues, name: string): number {
     total += Number(number) * (units[unit ?? ""] ?? 0);
   }
   return Math.round(total);
-}
-
-function endpointsOf(flags: FlagValues): Record<string, unknown> {
-  const wanted = ["ip", "ip6", "network-alias", "mac-address"].some((name) => flags.has(name));
-  if (!wanted) return {};
-  return {
-    [flags.string("network") || "default"]: {
-      IPAMConfig: {
-        ...(flags.has("ip") ? { IPv4Address: flags.string("ip") } : {}),
-        ...(flags.has("ip6") ? { IPv6Address: flags.string("ip6") } : {}),
-      },
-      Aliases: flags.list("network-alias"),
-      ...(flags.has("mac-address") ? { MacAddress: flags.string("mac-address") } : {}),
-    },
-  };
 }

@@ -8,7 +8,6 @@ const REFUSALS: readonly [asked: (host: HostConfig, config: ContainerConfig) => 
       (host) => (host.DeviceRequests ?? []).length > 0,
       'could not select device driver "" with capabilities: [[gpu]]',
     ],
-    [(host) => (host.Links ?? []).length > 0, "links are not supported by this engine"],
     [
       (host) => host.Runtime !== "" && host.Runtime !== "gantry" && host.Runtime !== "runc",
       "unknown or invalid runtime name: this engine has the runtime gantry",

@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import type { TargetOf } from "./held-port.ts";
+import type { TargetOf } from "./target.ts";
 
 /** A client that was silent for so long is forgotten, as the kernel's connection tracking does it. */
 const IDLE_MS = 60_000;

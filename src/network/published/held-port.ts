@@ -2,8 +2,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { errnoOf } from "../../errors/index.ts";
+import type { Protocol } from "../record.ts";
 import { carryDatagrams } from "./carry-datagrams.ts";
-import type { Protocol } from "./requests.ts";
+import type { TargetOf } from "./target.ts";
 
 /**
  * A host port that is ours: a bound socket, so that a second taker is refused by the kernel. Packets for it are
@@ -17,9 +18,6 @@ export interface HeldPort {
   readonly addresses: readonly string[];
   close(): void;
 }
-
-/** Where what arrives is carried to, at this moment. */
-export type TargetOf = () => { readonly address: string; readonly port: number } | undefined;
 
 /** `port` 0 = any free one. Rejects with the system's EADDRINUSE or EADDRNOTAVAIL. */
 export async function holdPort(

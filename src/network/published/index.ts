@@ -1,3 +1,3 @@
 export { createHeldPorts, type HeldPorts, type PortTarget } from "./held-ports.ts";
 export { opened, portMap, translated } from "./port-map.ts";
-export { type PortRequest, type Protocol, parsePortKey, parsePorts } from "./requests.ts";
+export { type PortRequest, parsePortKey, parsePorts } from "./requests.ts";

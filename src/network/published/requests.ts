@@ -1,8 +1,7 @@
 import { isIP } from "node:net";
 import { invalid } from "../../errors/index.ts";
 import type { PortBinding, PortMap } from "../../wire/index.ts";
-
-export type Protocol = "tcp" | "udp" | "sctp";
+import type { Protocol } from "../record.ts";
 
 /** One published port as asked for: any port of the range, or a free one when there is no range. */
 export interface PortRequest {

@@ -69,7 +69,7 @@ function hostsFile(
 ): string {
   if (kind === "host" && request.extraHosts.length === 0) return readFileSync("/etc/hosts", "utf8");
   const { hostname, domainname } = request;
-  const names = domainname === "" ? hostname : `${hostname}.${domainname}\t${hostname}`;
+  const names = domainname === "" ? hostname : `${hostname}.${domainname} ${hostname}`;
   const own = endpoints
     .flatMap(({ live }) => [live.ipv4, live.ipv6])
     .filter((address) => address !== undefined);

@@ -1,4 +1,4 @@
-import { createHash, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { notFound } from "../../errors/index.ts";
 import {
@@ -169,8 +169,7 @@ const inside = (protocol: number, messages: Buffer): Operation => ({
 });
 
 /** A number for a sandbox that fits the name server's protocol. */
-export const namesKey = ({ sandboxId }: SandboxRecord): bigint =>
-  createHash("sha256").update(sandboxId).digest().readBigUInt64LE(0);
+export const namesKey = ({ sandboxId }: SandboxRecord): bigint => BigInt(`0x${sandboxId.slice(0, 16)}`);
 
 export function forgetRows({ store, table }: NetworkContext, containerId: string): void {
   store.transaction(() => {
