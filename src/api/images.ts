@@ -48,6 +48,16 @@ export const imageRoutes: Routes = {
   },
   "POST /images/load": (x) => sendProgress(x, x.engine.images.load(x.request, x.gone)),
   "POST /images/create": (x) => sendProgress(x, create(x)),
+  "POST /images/{name}/push": (x) => {
+    const credentials = parseRegistryAuth(x.request.headers["x-registry-auth"]?.toString());
+    const platform = pushPlatform(x.query.string("platform"));
+    const how = {
+      tag: x.query.string("tag"),
+      ...(platform === undefined ? {} : { platform }),
+      ...(credentials === undefined ? {} : { credentials }),
+    };
+    return sendProgress(x, x.engine.images.push(name(x), how, x.gone));
+  },
   "GET /images/get": (x) =>
     save(
       x,
@@ -84,6 +94,17 @@ function create(x: Exchange) {
     ...where,
   };
   return engine.images.import(x.request, options, x.gone);
+}
+
+/** Clients since API 1.46 send a platform as JSON: {"os": …, "architecture": …, "variant": …}. */
+function pushPlatform(text: string): string | undefined {
+  if (text === "") return undefined;
+  try {
+    const { os, architecture, variant }: Record<string, unknown> = Object(JSON.parse(text));
+    return [os, architecture, variant].filter((part) => typeof part === "string" && part !== "").join("/");
+  } catch (cause) {
+    throw invalid(`failed to parse platform: ${text}`, { cause });
+  }
 }
 
 /** Without tag and digest all tags are meant (Engine API, ImageCreate, `tag`). */

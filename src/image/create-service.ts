@@ -18,6 +18,7 @@ import { familiar, nameFrom } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
 import { LayerFetches } from "./pull/layer-fetches.ts";
 import { pullImage } from "./pull/pull-image.ts";
+import { pushImage } from "./push/push-image.ts";
 import { removeImage } from "./remove.ts";
 import { saveImages } from "./save.ts";
 import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
@@ -64,6 +65,7 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     save: (references) => saveImages(context, references),
     import: (archive, how, signal) => importImage(context, archive, how, signal),
     pull: (reference, how, signal) => pullImage(context, reference, how, signal),
+    push: (reference, how, signal) => pushImage(context, reference, how, signal),
     resolve: (reference, platform) => resolveImage(context, reference, platform),
     findById(id) {
       const image = context.table.find(id);

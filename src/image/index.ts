@@ -10,6 +10,7 @@ export type {
   ImageUse,
   ImportOptions,
   PullOptions,
+  PushOptions,
   ResolvedImage,
 } from "./service.ts";
 export type { ImageLayer } from "./table.ts";

@@ -4,7 +4,7 @@ import type { ImageRecord } from "./table.ts";
 /** Tell who listens what happened to an image; `name` is what the event is about, its id or a familiar name. */
 export function publishImageEvent(
   context: ImageContext,
-  action: "load" | "import" | "tag" | "untag" | "delete" | "pull" | "save",
+  action: "load" | "import" | "tag" | "untag" | "delete" | "pull" | "push" | "save",
   actorId: string,
   name: string,
   image: ImageRecord | undefined,

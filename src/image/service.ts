@@ -35,6 +35,9 @@ export interface ImageService {
   /** Fetch an image from its registry, or make a built-in one present. Errors before the first message are thrown. */
   pull(reference: string, options: PullOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
 
+  /** Bring an image with all its blobs to its registry. Errors before the first message are thrown. */
+  push(reference: string, options: PushOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
   /** Make an image of layers that are here already: what a build or a commit ends with. Resolves with its id. */
@@ -53,6 +56,14 @@ export interface PullOptions {
   readonly credentials?: Credentials;
   /** All tags of the repository; the reference has none then. */
   readonly allTags?: boolean;
+}
+
+export interface PushOptions {
+  /** Empty: the reference's own, or all of its repository. */
+  readonly tag: string;
+  readonly credentials?: Credentials;
+  /** Push this platform's image alone, without its index. */
+  readonly platform?: string;
 }
 
 export interface ImportOptions {

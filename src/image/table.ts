@@ -110,6 +110,40 @@ export class ImageTable {
     }
   }
 
+  /** Let an image be made of other blobs, of the same layers. */
+  replaceBlobs(id: string, manifestDigest: Digest, layers: readonly ImageLayer[]): void {
+    const { database } = this.#store;
+    database.prepare("UPDATE image SET manifest_digest = ? WHERE id = ?").run(manifestDigest, id);
+    const update = database.prepare(
+      "UPDATE image_layer SET blob_digest = ?, blob_bytes = ?, media_type = ? WHERE image_id = ? AND position = ?",
+    );
+    for (const [position, layer] of layers.entries())
+      update.run(layer.blobDigest, layer.blobBytes, layer.mediaType, id, position);
+  }
+
+  /** A compressed blob of this layer that some image has. */
+  compressedBlobOf(diffId: string): Pick<ImageLayer, "blobDigest" | "blobBytes" | "mediaType"> | undefined {
+    const row = this.#store.database
+      .prepare(
+        `SELECT blob_digest, blob_bytes, media_type FROM image_layer
+         WHERE diff_id = ? AND media_type NOT LIKE '%.tar' ORDER BY blob_digest LIMIT 1`,
+      )
+      .get(diffId);
+    if (row === undefined || row === null) return undefined;
+    return {
+      blobDigest: parseDigest(String(row.blob_digest)),
+      blobBytes: Number(row.blob_bytes),
+      mediaType: String(row.media_type),
+    };
+  }
+
+  findByManifest(manifestDigest: string): ImageRecord | undefined {
+    const row = this.#store.database
+      .prepare("SELECT id FROM image WHERE manifest_digest = ? LIMIT 1")
+      .get(manifestDigest);
+    return row === undefined || row === null ? undefined : this.find(String(row.id));
+  }
+
   delete(id: string): void {
     this.#store.database.prepare("DELETE FROM image WHERE id = ?").run(id);
     this.#store.afterCommit(() => this.#documents.delete(id));

@@ -18,6 +18,8 @@ export interface RequestStream {
 }
 
 export interface RegistryResponse {
+  /** Where it came from, after redirects. */
+  readonly url: URL;
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -83,7 +85,7 @@ export async function send(
     for (const [name, value] of Object.entries(response.headers)) {
       headers[name] = Array.isArray(value) ? value.join(", ") : value;
     }
-    resolve({ status: response.statusCode ?? 0, headers, body: response });
+    resolve({ url, status: response.statusCode ?? 0, headers, body: response });
   });
   if (typeof body === "object" && "open" in body) {
     feed(body, outgoing, stalled.touch).catch((error) => outgoing.destroy(error));

@@ -34,20 +34,20 @@ export class DockerRegistry implements AsyncDisposable {
     const child = spawn("docker-registry", ["serve", file], { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = child;
     let text = "";
-    for await (const chunk of child.stderr) {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    // Read on to the end: a registry that cannot write its log ends.
+    child.stderr.on("data", (chunk) => {
       text += String(chunk);
       const port = /listening on 127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-      if (port === undefined) continue;
-      this.#port = Number(port);
-      break;
-    }
-    child.stderr.resume();
-    if (this.#port === 0) throw new Error(`docker-registry did not start: ${text}`);
+      if (port !== undefined) resolve(Number(port));
+    });
+    child.once("exit", () => reject(new Error(`docker-registry did not start: ${text}`)));
+    this.#port = await promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#process;
-    if (child !== undefined && child.exitCode === null) {
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;

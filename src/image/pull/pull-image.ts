@@ -151,6 +151,9 @@ function keepNames(context: ImageContext, reference: Reference, digest: string, 
   const before =
     reference.tag === undefined ? table.idByDigest(repository, digest) : table.idByName(fullName(reference));
   table.setDigest(repository, digest, id);
+  const image = table.find(id);
+  if (image !== undefined)
+    table.addSources(repository, [id, ...image.layers.map((layer) => layer.blobDigest)]);
   if (reference.tag !== undefined && reference.digest === undefined) table.setName(fullName(reference), id);
   return before !== id;
 }
