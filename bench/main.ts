@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeMaterial } from "./material.ts";
+import { type Peer, RowError } from "./peer.ts";
+import { startDocker, startGantry, startPodman } from "./peers.ts";
+import type { Row } from "./row.ts";
+import { containerRows } from "./rows/containers.ts";
+import { imageRows } from "./rows/images.ts";
+import { logRows } from "./rows/logs.ts";
+import { prepare } from "./run.ts";
+import { formatTable, median, type Result } from "./table.ts";
+
+/**
+ * The same work on Gantry, docker and podman, in turns, so that whatever else the machine does falls on all of them.
+ * Arguments choose rows by a part of their name.
+ */
+const wanted = process.argv.slice(2);
+await using stack = new AsyncDisposableStack();
+const folder = mkdtempSync(join(tmpdir(), "gantry-bench-"));
+stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+const gantry = stack.use(await startGantry());
+const docker = stack.use(await startDocker());
+const podman = stack.use(await startPodman());
+const peers: readonly Peer[] = [gantry, docker, podman];
+
+const busybox = join(folder, "busybox.tar");
+await prepare(gantry, "run", "--rm", "busybox", "true");
+await prepare(gantry, "save", "-o", busybox, "busybox");
+for (const peer of [docker, podman]) await prepare(peer, "load", "-i", busybox);
+
+const all = [...containerRows, ...logRows, ...imageRows(await makeMaterial(folder, docker))];
+const rows = all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
+const results: Result[] = [];
+for (const row of rows) results.push(await measure(row));
+console.log(
+  `\n${cpus().length} × ${cpus()[0]?.model ?? "?"}, Linux ${release()}, ${new Date().toISOString().slice(0, 10)}`,
+);
+console.log(
+  formatTable(
+    results,
+    peers.map(({ name }) => name),
+  ),
+);
+
+/** Rounds of one row over all engines in turn; an engine that fails is left out of the rest of the row. */
+async function measure(row: Row): Promise<Result> {
+  const samples = new Map<Peer, number[]>();
+  const failed = new Map<Peer, string>();
+  const attempt = async (peer: Peer, step: () => Promise<void>) => {
+    if (failed.has(peer)) return;
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      failed.set(peer, error.message);
+      console.error(`${row.name}: ${error.message}`);
+    }
+  };
+  for (const peer of peers) await attempt(peer, async () => row.prepare?.(peer));
+  for (let round = 0; round < row.rounds; round++) {
+    for (const peer of peers) {
+      await attempt(peer, async () => {
+        samples.set(peer, [...(samples.get(peer) ?? []), await row.sample(peer)]);
+      });
+    }
+  }
+  for (const peer of peers) {
+    // What was not prepared cannot be undone; the row's failure is told already.
+    if (!failed.has(peer)) await attempt(peer, async () => row.finish?.(peer));
+  }
+  const values = new Map(
+    peers.map((peer) => [peer.name, failed.get(peer) ?? median(samples.get(peer) ?? [])] as const),
+  );
+  const sizes = peers.map(({ name }) => `${name} ${formatShort(values.get(name))}`).join(", ");
+  console.error(`${row.name}: ${sizes} ${row.unit}`);
+  return { row: row.name, target: row.target, unit: row.unit, values };
+}
+
+function formatShort(value: number | string | undefined): string {
+  return typeof value === "number" ? value.toFixed(value < 10 ? 2 : 0) : "failed";
+}

@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDockerd } from "../test/compat/dockerd.ts";
+import { runProgram, startDaemon } from "../test/harness/index.ts";
+import type { Peer } from "./peer.ts";
+import { pidsOf } from "./processes.ts";
+
+/** The compiled file, driven by the docker CLI. */
+export async function startGantry(): Promise<Peer & { readonly host: string }> {
+  const daemon = await startDaemon();
+  return {
+    name: "gantry",
+    host: daemon.host,
+    command: ["docker"],
+    env: { DOCKER_HOST: daemon.host, DOCKER_BUILDKIT: "0" },
+    inside: [],
+    daemonPids: () => [daemon.pid],
+    shimPids: () => pidsOf("gantry-shim", daemon.folder),
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  };
+}
+
+/** Debian's docker.io, driven by the same docker CLI. */
+export async function startDocker(): Promise<Peer> {
+  const dockerd = await startDockerd();
+  return {
+    name: "docker",
+    command: ["docker"],
+    env: { DOCKER_HOST: dockerd.host, DOCKER_BUILDKIT: "0" },
+    inside: ["nsenter", "--net", "--target", String(dockerd.pid)],
+    daemonPids: () => [
+      ...pidsOf("dockerd", dockerd.folder),
+      ...pidsOf("containerd", "--config", dockerd.folder),
+    ],
+    shimPids: () => pidsOf("containerd-shim", dockerd.folder),
+    [Symbol.asyncDispose]: () => dockerd[Symbol.asyncDispose](),
+  };
+}
+
+/** Debian's podman, in network and mount namespaces of its own: what its bridge and rules change ends with them. */
+export async function startPodman(): Promise<Peer> {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-podman-"));
+  const script = `
+    mount -n -t tmpfs -o mode=755 tmpfs /run
+    mount -n -t tmpfs -o mode=755 tmpfs /var/lib/cni
+    ip link set lo up
+    echo ready
+    exec sleep infinity`;
+  mkdirSync("/var/lib/cni", { recursive: true });
+  const holder = spawn(
+    "setpriv",
+    ["--pdeathsig", "KILL", "unshare", "--net", "--mount", "sh", "-ec", script],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  await once(holder.stdout, "data");
+  const enter = ["nsenter", "--net", "--mount", "--target", String(holder.pid)];
+  const configuration = join(folder, "containers.conf");
+  // Its defaults ask for more open files than a machine without CAP_SYS_RESOURCE grants.
+  writeFileSync(configuration, '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]\n');
+  const command = [
+    ...enter,
+    "podman",
+    ...["--root", join(folder, "root"), "--runroot", join(folder, "run"), "--tmpdir", join(folder, "tmp")],
+    ...["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--storage-driver", "overlay"],
+  ];
+  return {
+    name: "podman",
+    command,
+    env: { CONTAINERS_CONF: configuration },
+    inside: enter,
+    daemonPids: () => [],
+    shimPids: () => pidsOf("conmon", folder),
+    async [Symbol.asyncDispose]() {
+      const [program = "", ...first] = command;
+      await runProgram(program, [...first, "rm", "-af", "-t", "0"], { limitMs: 60_000 });
+      const ended = once(holder, "exit");
+      holder.kill("SIGKILL");
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import type { Peer } from "./peer.ts";
+
+/** One kind of work, measured on every engine in turn, round after round. */
+export interface Row {
+  readonly name: string;
+  readonly target?: number;
+  readonly unit: "ms" | "MB";
+  readonly rounds: number;
+  /** Once per engine, before the first round. */
+  prepare?(peer: Peer): Promise<void>;
+  /** One measurement in the row's unit. */
+  sample(peer: Peer): Promise<number>;
+  /** Once per engine, after the last round, also when a round failed. */
+  finish?(peer: Peer): Promise<void>;
+}
+
+/** What rows share: files that are made once. */
+export interface Material {
+  /** Folder for archives that rows write. */
+  readonly folder: string;
+  /** A Debian root file system as a plain tar, about 170 MB. */
+  readonly rootfs: string;
+  /** The same as a docker-archive, with the name "debian". */
+  readonly debianArchive: string;
+}

@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { type Finished, runProgram } from "../test/harness/index.ts";
+import { type Peer, RowError, succeed } from "./peer.ts";
+
+const LIMIT_MS = 300_000;
+
+/** Run one command of an engine to its end; its output is thrown away. Gives milliseconds from spawn to exit. */
+export async function time(peer: Peer, ...args: string[]): Promise<number> {
+  return timeOf(peer, args, "ignore");
+}
+
+/** The same with a file as standard input or output. */
+export async function timeWithFile(
+  peer: Peer,
+  file: { readonly path: string; readonly direction: "in" | "out" },
+  ...args: string[]
+): Promise<number> {
+  const fd = openSync(file.path, file.direction === "in" ? "r" : "w");
+  try {
+    return await timeOf(peer, args, fd, file.direction);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Several commands at once: until the last of them has ended. */
+export async function timeAll(peer: Peer, commands: readonly (readonly string[])[]): Promise<number> {
+  const started = performance.now();
+  await Promise.all(commands.map((args) => timeOf(peer, args, "ignore")));
+  return performance.now() - started;
+}
+
+/** A command outside of the measured time, with its output. */
+export async function prepare(peer: Peer, ...args: string[]): Promise<Finished> {
+  const [program = "", ...first] = peer.command;
+  const finished = await runProgram(program, [...first, ...args], { env: peer.env, limitMs: LIMIT_MS });
+  succeed(peer, args, finished);
+  return finished;
+}
+
+async function timeOf(
+  peer: Peer,
+  args: readonly string[],
+  file: number | "ignore",
+  direction: "in" | "out" = "in",
+): Promise<number> {
+  const [program = "", ...first] = peer.command;
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const started = performance.now();
+  const child = spawn(program, [...first, ...args], {
+    env: { ...process.env, ...peer.env },
+    stdio: [direction === "in" ? file : "ignore", direction === "out" ? file : "ignore", "pipe"],
+    timeout: LIMIT_MS,
+  });
+  let complaint = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    complaint += chunk.toString("utf8");
+  });
+  child.once("error", reject);
+  child.once("exit", (code) => {
+    const ms = performance.now() - started;
+    if (code === 0) resolve(ms);
+    else reject(new RowError(`${peer.name} ${args.join(" ")}: exit code ${code}: ${complaint}`));
+  });
+  return promise;
+}
