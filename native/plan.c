@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "plan_check.h"
+
 struct shape {
     uint16_t code;
     uint8_t phase;
@@ -119,25 +121,6 @@ static const char *parse_operation(struct reader *reader, struct operation *oper
     return body.left == 0 ? NULL : "the plan holds an operation with bytes to spare";
 }
 
-/* Exactly one exec, at the end; at most one of those that can only be once. */
-static const char *check_whole(const struct plan *plan) {
-    static const uint16_t once[] = {OP_STDIO,  OP_LOG_FILE,    OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,
-                                    OP_EXEC,   OP_ENVIRONMENT, OP_CONSOLE,   OP_ID_MAP,     OP_CAPABILITIES,
-                                    OP_SECCOMP, OP_INIT, OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
-    for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
-        unsigned seen = 0;
-        for (uint16_t k = 0; k < plan->count; k++) seen += plan->operations[k].code == once[i];
-        if (seen > 1) return "the plan holds an operation twice that can only be once";
-    }
-    if (plan->count == 0) return "the plan is empty";
-    const struct operation *last = &plan->operations[plan->count - 1];
-    if (last->code != OP_EXEC || last->f[0].n == 0) return "the plan does not end with a program to execute";
-    unsigned roots = 0;
-    for (uint16_t k = 0; k < plan->count; k++)
-        roots += plan->operations[k].code == OP_ROOTFS_OVERLAY || plan->operations[k].code == OP_ROOTFS_BIND;
-    return roots > 1 ? "the plan holds two root file systems" : NULL;
-}
-
 const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
     struct {
         char magic[8];
@@ -164,5 +147,5 @@ const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
         plan->count++;
     }
     if (reader.left != 0) return "the plan has bytes after its last operation";
-    return check_whole(plan);
+    return plan_check(plan);
 }

@@ -11,13 +11,20 @@
 
 #include "cleanup.h"
 
+#define MAX_ATTEMPTS 128
+
 static int resolve(int root, const char *path, int flags, uint64_t how_resolve) {
     struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC), .resolve = how_resolve};
     while (*path == '/') path++;
-    int fd;
-    /* A rename that races with the look-up makes it give up safely with EAGAIN. */
-    do fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
-    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    int fd = -1;
+    /*
+     * A rename that races with the look-up makes it give up safely with EAGAIN. Not for ever: who goes on renaming, or
+     * holds a lease on the file, fails the look-up and does not keep it.
+     */
+    for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        fd = (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
+        if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) break;
+    }
     return fd;
 }
 

@@ -12,9 +12,11 @@
 #define MAX_LINE 65536
 #define MAX_FIELDS 7
 
-/* A file read line by line; a line over the limit is passed over, as is one with too few fields. */
+/* A file read line by line; a line over the limit is passed over as a whole, as is one with too few fields. */
 struct lines {
     int fd;
+    /* what comes is the rest of a line over the limit */
+    int is_rest;
     size_t start, end;
     char buffer[MAX_LINE];
 };
@@ -27,18 +29,25 @@ static int next_entry(struct lines *lines, char *fields[MAX_FIELDS]) {
             memmove(lines->buffer, lines->buffer + lines->start, lines->end - lines->start);
             lines->end -= lines->start;
             lines->start = 0;
-            if (lines->end == sizeof lines->buffer) lines->end = 0;
+            if (lines->end == sizeof lines->buffer) {
+                lines->end = 0;
+                lines->is_rest = 1;
+            }
             ssize_t got = read(lines->fd, lines->buffer + lines->end, sizeof lines->buffer - lines->end);
             if (got > 0) {
                 lines->end += (size_t)got;
                 continue;
             }
-            if (lines->end == 0 || lines->end == sizeof lines->buffer) return 0;
+            if (lines->end == 0) return 0;
             newline = lines->buffer + lines->end++;
         }
         *newline = 0;
         char *at = lines->buffer + lines->start;
         lines->start = (size_t)(newline - lines->buffer) + 1;
+        if (lines->is_rest) {
+            lines->is_rest = 0;
+            continue;
+        }
         int count = 0;
         while (at && count < MAX_FIELDS) {
             fields[count++] = at;
@@ -49,13 +58,18 @@ static int next_entry(struct lines *lines, char *fields[MAX_FIELDS]) {
     }
 }
 
-/* Only a regular file is read: a fifo or device in its place could block the launch for ever. */
+/* Only a regular file is read, and nothing else is even opened: a fifo could block the launch, a device act on it. */
 static int open_lines(int root, const char *path, struct lines *lines) {
+    struct stat named, opened;
     lines->start = lines->end = 0;
+    lines->is_rest = 0;
+    lines->fd = -1;
+    AUTO_FD place = root_open(root, path, O_PATH);
+    if (place < 0) return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
+    if (fstat(place, &named) || !S_ISREG(named.st_mode)) return 0;
     lines->fd = root_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (lines->fd < 0) return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
-    struct stat st;
-    if (fstat(lines->fd, &st) == 0 && S_ISREG(st.st_mode)) return 1;
+    if (lines->fd < 0) return -1;
+    if (fstat(lines->fd, &opened) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) return 1;
     close(lines->fd);
     return 0;
 }
@@ -136,7 +150,7 @@ int identity_by_name(int root, const char *user, const char *group, struct ident
         int count;
         while (!found && (count = next_entry(&file, fields)) > 0) {
             if (count < 4 || !parse_id(fields[2], &uid) || !parse_id(fields[3], &gid)) continue;
-            if (strcmp(fields[0], user) != 0 && !(numeric && uid == number)) continue;
+            if ((*user == 0 || strcmp(fields[0], user) != 0) && !(numeric && uid == number)) continue;
             found = 1;
             identity->uid = uid;
             identity->gid = gid;
