@@ -142,13 +142,22 @@ static int read_all(struct archive_source *source) {
     return result;
 }
 
+static void free_source(struct archive_source *source) {
+    for (int i = 0; i < SLOTS; i++) free(source->slots[i].bytes);
+    pthread_cond_destroy(&source->changed);
+    pthread_mutex_destroy(&source->lock);
+    free(source);
+}
+
 static void *reader_thread(void *context) {
     struct archive_source *source = context;
     read_all(source);
     pthread_mutex_lock(&source->lock);
+    bool abandoned = source->stopped;
     source->ended = true;
     pthread_cond_signal(&source->changed);
     pthread_mutex_unlock(&source->lock);
+    if (abandoned) free_source(source);
     return NULL;
 }
 
@@ -190,7 +199,9 @@ int64_t source_peek(struct archive_source *source, const unsigned char **bytes) 
     pthread_mutex_unlock(&source->lock);
     if (empty) { /* The thread has ended: what it wrote is settled. */
         const struct archive_failure *failed = &source->reader_failure;
-        return failed->code == 0 ? 0 : archive_fail(source->failure, failed->code, "%s", failed->text);
+        if (failed->code == 0) return 0;
+        archive_fail(source->failure, failed->code, "%s", failed->text);
+        return -1;
     }
     struct slot *slot = &source->slots[source->read % SLOTS];
     *bytes = slot->bytes + source->offset;
@@ -265,16 +276,18 @@ int source_finish(struct archive_source *source, char digest[65], uint64_t *size
 void source_close(struct archive_source *source) {
     if (source == NULL) return;
     if (source->started) {
+        pthread_t thread = source->thread;
         pthread_mutex_lock(&source->lock);
+        bool ended = source->ended;
         source->stopped = true;
         pthread_cond_signal(&source->changed);
         pthread_mutex_unlock(&source->lock);
-        /* The thread may sit in a read(2) of a pipe that stays open; the process is about to end, so it is not awaited. */
-        pthread_detach(source->thread);
-        return;
+        /* The thread may sit in a read(2) of a pipe that stays open: it is not awaited, and frees the source itself. */
+        if (!ended) {
+            pthread_detach(thread);
+            return;
+        }
+        pthread_join(thread, NULL);
     }
-    for (int i = 0; i < SLOTS; i++) free(source->slots[i].bytes);
-    pthread_cond_destroy(&source->changed);
-    pthread_mutex_destroy(&source->lock);
-    free(source);
+    free_source(source);
 }

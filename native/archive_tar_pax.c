@@ -1,11 +1,12 @@
 #include "archive_tar_pax.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The kernel keeps at most 64 KiB of names and values for a file; more records than this cannot be honest. */
-enum { MAX_XATTRS = 1024, MAX_EXTENTS = 1 << 20 };
+/* The kernel takes 64 KiB for one attribute, and no file system as much as this for a file: more cannot be honest. */
+enum { MAX_XATTRS = 1024, MAX_XATTR_BYTES = 1 << 20, MAX_EXTENTS = 1 << 20 };
 
 static int bad_record(struct archive_failure *failure) {
     return archive_fail(failure, ARCHIVE_BAD, "malformed extended header");
@@ -62,12 +63,15 @@ static int keep_string(char **slot, const char *text, size_t length, struct arch
 
 static int keep_xattr(struct tar_overrides *overrides, const char *name, const char *value, const char *end,
                       struct archive_failure *failure) {
-    if (overrides->xattr_count == MAX_XATTRS) return archive_fail(failure, ARCHIVE_BAD, "too many extended attributes");
+    size_t length = (size_t)(end - value);
+    if (length > XATTR_SIZE_MAX) return archive_fail(failure, ARCHIVE_BAD, "extended attribute of absurd size");
+    overrides->xattr_bytes += length;
+    if (overrides->xattr_count == MAX_XATTRS || overrides->xattr_bytes > MAX_XATTR_BYTES)
+        return archive_fail(failure, ARCHIVE_BAD, "too many extended attributes");
     struct tar_xattr *grown =
         realloc(overrides->xattrs, (overrides->xattr_count + 1) * sizeof *overrides->xattrs);
     if (grown == NULL) return archive_fail_errno(failure, errno, "memory for extended attributes");
     overrides->xattrs = grown;
-    size_t length = (size_t)(end - value);
     struct tar_xattr *xattr = &grown[overrides->xattr_count];
     *xattr = (struct tar_xattr){.name = strdup(name), .value = malloc(length + 1), .length = length};
     overrides->xattr_count++;

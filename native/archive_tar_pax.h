@@ -11,7 +11,7 @@ struct tar_overrides {
     uint32_t uid, gid;
     struct timespec mtime;
     struct tar_xattr *xattrs;
-    size_t xattr_count;
+    size_t xattr_count, xattr_bytes;
     /* GNU sparse: 1.0 keeps its map in the data, the older ones here. */
     bool sparse, map_in_data;
     uint64_t pending_offset;

@@ -55,8 +55,8 @@ int output_zeros(struct tar_output *output, uint64_t count) {
 }
 
 static int append(struct text *text, const void *bytes, size_t length, struct archive_failure *failure) {
-    if (text->length + length > text->room) {
-        size_t room = (text->length + length) * 2;
+    if (text->bytes == NULL || text->length + length > text->room) {
+        size_t room = (text->length + length + 1) * 2;
         char *grown = realloc(text->bytes, room);
         if (grown == NULL) return archive_fail_errno(failure, errno, "memory for an extended header");
         text->bytes = grown;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,21 @@ int tree_open(int root, const char *path, int flags) {
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
     };
     return (int)syscall(SYS_openat2, root, *path == 0 ? "." : path, &how, sizeof how);
+}
+
+int tree_open_file(int parent, const char *name, const struct stat *expected) {
+    struct stat found;
+    char path[64];
+    int place = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0) return -1;
+    int is_it = fstat(place, &found) == 0 && S_ISREG(found.st_mode) && found.st_ino == expected->st_ino && found.st_dev == expected->st_dev;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", place);
+    errno = ESTALE;
+    int fd = is_it ? open(path, O_RDONLY | O_CLOEXEC | O_NOATIME) : -1;
+    int error = errno;
+    close(place);
+    errno = error;
+    return fd;
 }
 
 int tree_clean(const char *raw, char path[PATH_MAX], struct archive_failure *failure) {

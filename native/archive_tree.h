@@ -9,6 +9,7 @@
 #include <linux/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "archive_failure.h"
 
@@ -56,5 +57,12 @@ void tree_forget_parents(struct archive_tree *tree);
 
 /* openat2 confined to `root`; -1 with errno. */
 int tree_open(int root, const char *path, int flags);
+
+/*
+ * Open for reading the regular file that `expected` describes; -1 with ESTALE when something else has taken its name.
+ * That is then not even opened: a container that runs while it is packed could put a fifo there, which blocks, or a
+ * device node, which it cannot open itself but the engine can.
+ */
+int tree_open_file(int parent, const char *name, const struct stat *expected);
 
 #endif

@@ -11,11 +11,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "console.h"
+#include "devices.h"
 #include "handoff.h"
 #include "hooks.h"
 #include "init.h"
@@ -99,26 +99,6 @@ static int enter_stdio(void) {
     if (stdio && stdio->f[0].u) return open_console() || console_enter(state.master, &state.failure);
     for (int fd = 0; fd < 3; fd++)
         if (dup2(state.container->stdio[fd], fd) < 0) return fail(&state.failure, "dup2", "stdio");
-    return 0;
-}
-
-static int make_device(const struct operation *op) {
-    const char *path = op->f[0].s, *name;
-    mode_t type = op->f[1].u == 'b' ? S_IFBLK : op->f[1].u == 'p' ? S_IFIFO : S_IFCHR;
-    dev_t device = makedev((unsigned)op->f[2].u, (unsigned)op->f[3].u);
-    mode_t mode = (mode_t)op->f[4].u;
-    AUTO_FD parent = root_make_parent(state.root, path, &name);
-    if (parent < 0) return fail(&state.failure, "device", path);
-    if (mknodat(parent, name, type | mode, device) && errno != EEXIST) {
-        if (errno != EPERM) return fail(&state.failure, "mknod", path);
-        /* In a user namespace devices cannot be made; the host's own node is mounted instead. */
-        struct operation bind = {.f = {{.s = path}, {.s = path}}};
-        return mount_bind(state.root, &bind, &state.failure);
-    }
-    /* mknod is subject to the umask. */
-    if (fchmodat(parent, name, mode, 0)) return fail(&state.failure, "chmod", path);
-    if ((op->f[5].u || op->f[6].u) && fchownat(parent, name, (uid_t)op->f[5].u, (gid_t)op->f[6].u, AT_SYMLINK_NOFOLLOW))
-        return fail(&state.failure, "chown", path);
     return 0;
 }
 
@@ -247,7 +227,7 @@ static int run(const struct operation *op) {
     case OP_ROOTFS_BIND: return take_root(mount_rootfs_bind(op, state.container->state_folder, failure));
     case OP_MOUNT: return mount_filesystem(state.root, op, failure);
     case OP_BIND: return mount_bind(state.root, op, failure);
-    case OP_DEVICE: return make_device(op);
+    case OP_DEVICE: return device_make(state.root, op, failure);
     case OP_SYMLINK: return make_symlink(op);
     case OP_CONSOLE: return open_console() || console_bind(state.root, state.master, failure);
     case OP_PIVOT_ROOT: return pivot();

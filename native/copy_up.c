@@ -41,7 +41,7 @@ static int is_empty(int folder) {
 }
 
 static int copy_xattrs(int from, int to) {
-    char names[8192], value[8192];
+    static char names[XATTR_LIST_MAX], value[XATTR_SIZE_MAX];
     ssize_t size = flistxattr(from, names, sizeof names);
     if (size < 0) return errno == ENOTSUP ? 0 : -1;
     for (char *name = names; name < names + size; name += strlen(name) + 1) {
@@ -84,7 +84,6 @@ static int copy_other(int from_folder, int to_folder, const char *name, const st
         return 0;
     } else {
         if (mknodat(to_folder, name, st->st_mode, st->st_rdev)) return -1;
-        if (fchmodat(to_folder, name, st->st_mode & 07777, 0)) return -1;
     }
     if (fchownat(to_folder, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW)) return -1;
     return utimensat(to_folder, name, times, AT_SYMLINK_NOFOLLOW);
@@ -149,11 +148,17 @@ int copy_up(int source, const char *destination) {
     int empty = is_empty(to);
     if (empty <= 0) return empty;
     static struct level levels[MAX_DEPTH];
+    /*
+     * Nodes get their mode when they are made. Another container may have the volume too and put a link in the place of
+     * one; a chmod(2) by name would follow that to a file of the host.
+     */
+    mode_t mask = umask(0);
     levels[0] = (struct level){.from = open_dir(source), .to = fcntl(to, F_DUPFD_CLOEXEC, 0)};
     int failed_at = 0;
     if (levels[0].from && levels[0].to >= 0 && fstat(dirfd(levels[0].from), &levels[0].st) == 0)
         failed_at = copy_tree(levels);
     int saved = errno;
+    umask(mask);
     for (int i = 0; i <= failed_at; i++) close_level(&levels[i]);
     errno = saved;
     return failed_at < 0 ? 0 : -1;

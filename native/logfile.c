@@ -30,6 +30,8 @@ static struct {
 
 static char out[OUT_BYTES];
 static size_t out_used;
+/* `out` begins inside an entry whose first part is in the file already */
+static int is_torn;
 
 int logfile_open(const char *path, uint64_t max_bytes, uint32_t max_files) {
     struct stat st;
@@ -43,19 +45,31 @@ int logfile_open(const char *path, uint64_t max_bytes, uint32_t max_files) {
     file.size = (uint64_t)st.st_size;
     file.max_bytes = max_bytes;
     file.max_files = max_files ? max_files : 1;
+    out_used = 0;
+    is_torn = 0;
     return 0;
 }
 
+/*
+ * A full disk loses log lines, not the container. Whole lines only: what is left of one that was cut is kept until there
+ * is room, so that no reader ever meets half an entry with another behind it.
+ */
 static void flush(void) {
-    for (size_t at = 0; at < out_used;) {
+    size_t at = 0, keep = 0;
+    while (at < out_used) {
         ssize_t written = write(file.fd, out + at, out_used - at);
         if (written < 0 && errno == EINTR) continue;
-        /* A full disk loses log lines, not the container. */
         if (written < 0) break;
         at += (size_t)written;
     }
-    file.size += out_used;
-    out_used = 0;
+    file.size += at;
+    if (at > 0) is_torn = at < out_used && out[at - 1] != '\n';
+    if (is_torn) {
+        const char *newline = memchr(out + at, '\n', out_used - at);
+        keep = (size_t)(newline - (out + at)) + 1;
+        memmove(out, out + at, keep);
+    }
+    out_used = keep;
 }
 
 static void numbered(char *path, uint32_t number) {
@@ -66,17 +80,26 @@ static void numbered(char *path, uint32_t number) {
     append_number(path, PATH_MAX, number);
 }
 
-/* file.1 → file.2 …, file → file.1, and a new file; with a single file it is emptied. */
+/*
+ * file.1 → file.2 …, file → file.1, and a new file, which is made first: when there can be none, all stays as it is and
+ * the lines go on into the present one. A single file is emptied.
+ */
 static void rotate(void) {
-    static char from[PATH_MAX], to[PATH_MAX];
+    static char from[PATH_MAX], to[PATH_MAX], next[PATH_MAX];
+    if (file.max_files == 1) {
+        if (ftruncate(file.fd, 0) == 0) file.size = 0;
+        return;
+    }
+    numbered(next, 0);
+    append_text(next, sizeof next, ".next");
+    int fresh = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fresh < 0) return;
     for (uint32_t number = file.max_files - 1; number > 0; number--) {
         numbered(from, number - 1);
         numbered(to, number);
         (void)rename(from, to);
     }
-    int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | (file.max_files == 1 ? O_TRUNC : 0);
-    int fresh = open(file.path, flags, 0640);
-    if (fresh < 0) return;
+    (void)rename(next, file.path);
     close(file.fd);
     file.fd = fresh;
     file.size = 0;
@@ -176,7 +199,7 @@ static void put_entry(int stream, const char *bytes, size_t size) {
     if (sizeof out - out_used < MAX_ENTRY) flush();
     if (file.max_bytes && file.size + out_used >= file.max_bytes) {
         flush();
-        rotate();
+        if (!is_torn) rotate();
     }
     put("{\"log\":\"", 8);
     put_escaped(bytes, size);

@@ -26,6 +26,7 @@
 #include "cleanup.h"
 #include "container.h"
 #include "device_filter.h"
+#include "exit_record.h"
 #include "handoff.h"
 #include "logfile.h"
 #include "modes.h"
@@ -302,6 +303,7 @@ static int await_executed(void) {
 static int launch(void) {
     failure.index = UINT16_MAX;
     if (listen_in_folder() || open_stdio(find(OP_STDIO))) return -1;
+    if (exit_record_reserve(&task)) return fail(&failure, "exit record", task.folder_path);
     for (uint16_t i = 0; i < plan.count; i++) {
         failure = (struct failure){.index = i, .code = plan.operations[i].code};
         if (plan_operation_phase(failure.code) == PHASE_HOST && run_host(&plan.operations[i])) return -1;
@@ -352,7 +354,7 @@ int mode_launch(int argc, char **argv) {
     container.start_listener = -1;
     container.title = argv[-1];
     container.title_size = (size_t)(argv[1] + strlen(argv[1]) - argv[-1]);
-    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1};
+    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
     task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *refused = read_plan();
     if (refused || task.folder < 0) {

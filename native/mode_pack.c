@@ -196,7 +196,8 @@ static int copy_data(struct pack *pack, int fd, uint64_t offset, uint64_t length
 }
 
 static int write_file(struct pack *pack, int parent, const char *name, const struct stat *status, struct tar_entry *entry) {
-    int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
+    int fd = tree_open_file(parent, name, status);
+    if (fd < 0 && (errno == ENOENT || errno == ESTALE)) return 0; /* Removed or replaced since the folder was read. */
     if (fd < 0) return archive_fail_errno(&pack->failure, errno, "open");
     pack->file_bytes += (uint64_t)status->st_size;
     entry->size = entry->stored = (uint64_t)status->st_size;

@@ -14,6 +14,8 @@ struct task {
     /* the state folder, and its path */
     int folder;
     const char *folder_path;
+    /* the file that becomes the exit record */
+    int record;
     int listener;
     pid_t pid;
     int pidfd;

@@ -36,6 +36,9 @@ export function allStages(folder: string): Stage[] {
       ".dependency-cruiser.cjs",
     ]),
     bunTests("unit tests", false, unit, folder),
+    check("static analysis of the C program", ["make", "-C", "native", "-j2", "analyze"]),
+    nativeTests("C tests under sanitizers"),
+    fuzzing("fuzzing of the parsers"),
     bunTests("tests against the kernel", true, root, folder),
   ];
 }
@@ -48,6 +51,42 @@ function check(name: string, command: readonly string[]): Stage {
     async run() {
       const { exitCode } = await runCommand(command, { limitMs: 3 * MINUTE });
       return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+    },
+  };
+}
+
+/** Each C test tells of itself in a line: "pass NAME", "skip NAME: WHY", "FAIL NAME: WHY". */
+function nativeTests(name: string): Stage {
+  return {
+    name,
+    needsRoot: false,
+    async run() {
+      const { exitCode, lines } = await runCommand(["make", "-C", "native", "-j2", "test"], {
+        limitMs: 3 * MINUTE,
+        quietLines: /^pass /,
+      });
+      const count = (word: string) => lines.filter((line) => line.startsWith(`${word} `)).length;
+      const counts = { passed: count("pass"), failed: count("FAIL"), skipped: count("skip") };
+      // The compiler, or the runner itself, has failed.
+      return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+    },
+  };
+}
+
+const FUZZ_SECONDS = 20;
+
+/** Each harness of native/fuzz is one test. */
+function fuzzing(name: string): Stage {
+  return {
+    name,
+    needsRoot: false,
+    async run() {
+      const { exitCode, lines } = await runCommand(
+        ["make", "-C", "native", "-j2", "--output-sync", "fuzz", `FUZZ_SECONDS=${FUZZ_SECONDS}`],
+        { limitMs: 2 * MINUTE, quietLines: /^(#\d|INFO:|stat::|Done |"|#####|\s*$)|NEW_FUNC/ },
+      );
+      const passed = lines.filter((line) => line.startsWith("fuzzed ")).length;
+      return { passed, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
     },
   };
 }

@@ -1,0 +1,15 @@
+/* Device nodes and fifos of a root. */
+#ifndef GANTRY_DEVICES_H
+#define GANTRY_DEVICES_H
+
+#include "failure.h"
+#include "plan.h"
+
+/*
+ * Make the node of an OP_DEVICE below `root`. A node that is there already is kept when it is the same device; anything
+ * else in its place fails with EEXIST. Where the kernel refuses to make devices (in a user namespace), the host's own
+ * node of that path is mounted instead, if it is the same device.
+ */
+int device_make(int root, const struct operation *op, struct failure *failure);
+
+#endif
