@@ -171,9 +171,12 @@ int files_read(int root, const char *raw, struct archive_failure *failure) {
     static char content[MAX_READ];
     char path[PATH_MAX];
     int resolved = view_resolve(root, raw, path);
-    AUTO_FD fd = resolved < 0 ? -1 : tree_open(root, path, O_RDONLY | O_NONBLOCK);
+    /* Looked at before it is opened: to open an image's device node could do something already. */
+    AUTO_FD place = resolved < 0 ? -1 : tree_open(root, path, O_PATH | O_NOFOLLOW);
     struct stat status;
-    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) return put("-");
+    if (place < 0 || fstat(place, &status) < 0 || !S_ISREG(status.st_mode)) return put("-");
+    AUTO_FD fd = tree_open(root, path, O_RDONLY | O_NOFOLLOW);
+    if (fd < 0) return failed(failure, "open of", raw);
     size_t used = 0;
     for (ssize_t count = 1; count != 0 && used < sizeof content;) {
         count = read(fd, content + used, sizeof content - used);

@@ -52,7 +52,7 @@ static char *read_input(size_t *size, struct archive_failure *failure) {
 
 static void look(int root, const char *names, size_t size, int (*what)(int, const char *, struct archive_failure *),
                  struct archive_failure *failure) {
-    for (const char *name = names; name < names + size && failure->code == 0; name += strlen(name) + 1)
+    for (const char *name = names; name != NULL && name < names + size && failure->code == 0; name += strlen(name) + 1)
         what(root, name, failure);
 }
 

@@ -3,6 +3,9 @@
 #include <linux/sched.h>
 #include <string.h>
 
+#include "container.h"
+#include "hooks.h"
+
 /* Ids are 32 bits; all ones is no id but "leave as it is" to setresuid(2), which would leave the process root. */
 static int is_id(uint64_t value) {
     return value < UINT32_MAX;
@@ -56,6 +59,11 @@ static int has_good_values(const struct operation *op) {
     case OP_DEVICE: return is_device(f);
     case OP_RLIMIT: return f[0].u <= INT32_MAX;
     case OP_USER: return is_user(f);
+    case OP_STDIO_INHERITED: return f[0].u <= INHERITED_MORE_MAX;
+    case OP_HOOK: return f[6].u == HOOK_NOW || f[6].u == HOOK_AT_START;
+    case OP_PERSONALITY: return f[0].u <= UINT32_MAX;
+    case OP_SCHEDULER: return f[0].u <= UINT32_MAX && f[3].u <= UINT32_MAX;
+    case OP_IO_PRIORITY: return f[0].u <= UINT16_MAX;
     case OP_SECCOMP: return f[1].u <= UINT32_MAX;
     default: return 1;
     }
@@ -90,6 +98,7 @@ const char *plan_check(const struct plan *plan) {
     const struct operation *last = &plan->operations[plan->count - 1];
     if (last->code != OP_EXEC || last->f[0].n == 0) return "the plan does not end with a program to execute";
     if (count_of(plan, OP_ROOTFS_OVERLAY) + count_of(plan, OP_ROOTFS_BIND) > 1) return "the plan holds two root file systems";
+    if (count_of(plan, OP_START_SOCKET) && !(plan->flags & PLAN_LEAVE)) return "the plan has a start socket but a shim that stays";
     if (count_of(plan, OP_CONSOLE) && !has_terminal(plan)) return "the plan has a console but no terminal";
     return NULL;
 }

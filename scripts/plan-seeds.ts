@@ -69,7 +69,7 @@ const spec: Spec = {
       memory: { limit: 1 << 26, swap: 1 << 27 },
       pids: { limit: 100 },
       cpu: { shares: 512 },
-      devices: [{ allow: false, rule: "a" }],
+      devices: [{ allow: false, rule: "a *:* rwm" }],
     },
     sysctl: { "net.core.somaxconn": "128" },
     maskedPaths: ["/proc/kcore", "/sys/firmware"],
@@ -96,6 +96,15 @@ const network: Operation[] = [
   },
 ];
 
+const hook = {
+  path: "/bin/hook",
+  args: ["hook", "--now"],
+  env: ["A=b"],
+  timeoutSeconds: 5,
+  state: Buffer.from('{"pid":          }'),
+  pidOffset: 7,
+};
+
 const plans: Readonly<Record<string, LaunchPlan>> = {
   container: compileLaunch({
     spec,
@@ -105,7 +114,7 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
     stdio,
     log: { file: "/var/lib/gantry/containers/c0ffee/c0ffee-json.log", maxBytes: 1 << 20, maxFiles: 3 },
     user: { by: "name", user: "web", group: "", additionalGroups: ["audio", "7"] },
-    seccomp: ALLOW_ALL,
+    seccomp: { program: ALLOW_ALL, flags: 0 },
   }),
   unified: compileLaunch({
     spec: { ...spec, process: { ...spec.process, terminal: false, noNewPrivileges: false } },
@@ -114,7 +123,7 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
     layout: unifiedLayout,
     stdio: { stdin: false, stdinOnce: false },
     user: { by: "number", uid: 1000, gid: 1000, additionalGids: [4, 24] },
-    seccomp: ALLOW_ALL,
+    seccomp: { program: ALLOW_ALL, flags: 0 },
   }),
   exec: compileExec({
     spec,
@@ -135,6 +144,25 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
         allowSetgroups: false,
       },
       { op: "symlink", target: "/dev/fd", to: "/proc/self/fd" },
+      { op: "exec", args: ["true"] },
+    ],
+  },
+  runtime: {
+    start: "on-request",
+    leave: true,
+    operations: [
+      { op: "start-socket", path: "/run/oci/c0ffee/start.sock" },
+      { op: "console-socket", path: "/run/oci/console.sock" },
+      { op: "stdio-inherited", more: 2 },
+      { op: "device-filter", group: "/sys/fs/cgroup/oci", program: new Uint8Array(16) },
+      { op: "mount-from-namespace", namespace: "/proc/7/ns/mnt", source: "/dev/shm", target: "/dev/shm" },
+      { op: "runtime-hooks" },
+      { op: "hook", stage: "at-start", hook },
+      { op: "time-offsets", lines: "monotonic 86400 0\n" },
+      { op: "personality", persona: 8 },
+      { op: "scheduler", policy: 3, flags: 0, nice: -5, priority: 0, runtime: 0, deadline: 0, period: 0 },
+      { op: "io-priority", word: 0x4004 },
+      { op: "init" },
       { op: "exec", args: ["true"] },
     ],
   },

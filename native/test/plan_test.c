@@ -1,4 +1,5 @@
 #include <sched.h>
+#include <sys/stat.h>
 
 #include "../plan.h"
 #include "check.h"
@@ -36,6 +37,7 @@ static const char *parse_built(void) {
 static void begin_for(uint16_t code) {
     build_begin(&builder);
     if (code == OP_CONSOLE) build_sample(&builder, OP_STDIO);
+    if (code == OP_START_SOCKET) builder.flags = PLAN_LEAVE;
 }
 
 TEST(plan_every_operation_is_read_field_by_field) {
@@ -70,7 +72,7 @@ TEST(plan_every_operation_is_read_field_by_field) {
 }
 
 static void build_all(void) {
-    build_begin(&builder);
+    begin_for(OP_START_SOCKET);
     for (size_t i = 0; i < OPERATIONS; i++)
         if (operations[i].code != OP_ROOTFS_BIND && operations[i].code != OP_EXEC) build_sample(&builder, operations[i].code);
     build_end(&builder);
@@ -105,8 +107,8 @@ TEST(plan_with_any_bit_turned) {
         builder.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         const char *why = parse_alone(builder.bytes, size);
         builder.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        /* The one bit that means something else: start on request. */
-        if (bit == 24 * 8) CHECK(why == NULL);
+        /* The two bits that mean something else: start on request, and leave. */
+        if (bit == 24 * 8 || bit == 24 * 8 + 1) CHECK(why == NULL);
         else CHECK_CONTAINS(why, "");
     }
 }
@@ -135,7 +137,7 @@ TEST(plan_that_is_none) {
 TEST(plan_with_unknown_flags) {
     build_begin(&builder);
     build_end(&builder);
-    builder.flags = 2;
+    builder.flags = 4;
     CHECK_CONTAINS(parse_built(), "unknown flags");
     builder.flags = PLAN_START_ON_REQUEST;
     CHECK(plan_parse(builder.bytes, build_header(&builder), &plan) == NULL);
@@ -216,8 +218,9 @@ TEST(plan_with_too_much_of_something) {
     for (int i = 0; i < PLAN_MAX_OPERATIONS; i++) build_sample(&builder, OP_PIVOT_ROOT);
     build_end(&builder);
     CHECK_CONTAINS(parse_built(), "too many");
-    static const uint16_t once[] = {OP_STDIO, OP_LOG_FILE, OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,      OP_ENVIRONMENT,
-                                    OP_EXEC,  OP_CONSOLE,  OP_ID_MAP,    OP_SECCOMP,    OP_CAPABILITIES};
+    static const uint16_t once[] = {OP_STDIO,      OP_LOG_FILE, OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,
+                                    OP_EXEC,       OP_CONSOLE,  OP_ID_MAP,    OP_SECCOMP,    OP_CAPABILITIES,
+                                    OP_ENVIRONMENT, OP_INIT,    OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
     for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
         begin_for(once[i]);
         build_sample(&builder, once[i]);
@@ -271,7 +274,8 @@ TEST(plan_with_values_out_of_range) {
         {OP_DEVICE, 6, 1ull << 32},    {OP_LOG_FILE, 2, 1ull << 32},   {OP_RLIMIT, 0, 1ull << 32},
         {OP_STDIO, 3, 65536},          {OP_STDIO, 4, 65536},           {OP_DEVICE, 2, 1ull << 32},
         {OP_DEVICE, 3, 1ull << 32},    {OP_DEVICE, 4, 010000},         {OP_MOUNT, 5, 010000},
-        {OP_NETLINK, 1, 1ull << 32},   {OP_MOUNT, 3, 1ull << 32},
+        {OP_NETLINK, 1, 1ull << 32},   {OP_MOUNT, 3, 1ull << 32},      {OP_STDIO_INHERITED, 0, 1025},
+        {OP_PERSONALITY, 0, 1ull << 32}, {OP_SCHEDULER, 0, 1ull << 32}, {OP_IO_PRIORITY, 0, 65536},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const char *why = parse_with_number(wrong[i].code, wrong[i].field, wrong[i].value);
@@ -313,7 +317,29 @@ TEST(plan_with_a_console_but_no_terminal) {
     CHECK_CONTAINS(parse_built(), "console");
 }
 
+TEST(plan_with_a_start_socket_but_a_shim_that_stays) {
+    build_begin(&builder);
+    build_sample(&builder, OP_START_SOCKET);
+    build_end(&builder);
+    CHECK_CONTAINS(parse_built(), "start socket");
+}
+
 TEST(plan_checksum_is_crc32) {
     CHECK_NUMBER(plan_crc32((const uint8_t *)"123456789", 9), 0xcbf43926u);
     CHECK_NUMBER(plan_crc32((const uint8_t *)"", 0), 0);
+}
+
+/* The seeds of the fuzzing are plans as the engine writes them: each is accepted, or fuzzing starts from nothing. */
+TEST(plan_every_seed_is_accepted) {
+    static const char *const seeds[] = {"container", "unified", "exec", "user-namespace", "runtime", "smallest"};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char path[1024];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/fuzz/seeds/plan/%s.plan", getenv("GANTRY_NATIVE"), seeds[i]);
+        CHECK_NUMBER(stat(path, &st), 0);
+        char *bytes = test_read(path);
+        const char *why = plan_parse((const uint8_t *)bytes, (size_t)st.st_size, &plan);
+        if (why) test_fail(__FILE__, __LINE__, "%s: %s", seeds[i], why);
+        free(bytes);
+    }
 }
