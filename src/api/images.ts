@@ -1,9 +1,9 @@
 import { pipeline } from "node:stream/promises";
 import { invalid } from "../errors/index.ts";
-import { parseRegistryAuth } from "../registry/index.ts";
 import type { ImageInspect, ImageSummary } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendJson, sendNothing } from "./exchange.ts";
+import { accountOf } from "./registries.ts";
 import type { Routes } from "./router.ts";
 import { sendProgress } from "./streams.ts";
 
@@ -49,7 +49,7 @@ export const imageRoutes: Routes = {
   "POST /images/load": (x) => sendProgress(x, x.engine.images.load(x.request, x.gone)),
   "POST /images/create": (x) => sendProgress(x, create(x)),
   "POST /images/{name}/push": (x) => {
-    const credentials = parseRegistryAuth(x.request.headers["x-registry-auth"]?.toString());
+    const credentials = accountOf(x);
     const platform = pushPlatform(x.query.string("platform"));
     const how = {
       tag: x.query.string("tag"),
@@ -75,7 +75,7 @@ function create(x: Exchange) {
   const image = query.string("fromImage");
   if (image !== "") {
     const tag = query.string("tag");
-    const credentials = parseRegistryAuth(x.request.headers["x-registry-auth"]?.toString());
+    const credentials = accountOf(x);
     const how = {
       ...where,
       ...(credentials === undefined ? {} : { credentials }),

@@ -10,6 +10,7 @@ import { execRoutes } from "./exec.ts";
 import { imageRoutes } from "./images.ts";
 import { networkRoutes } from "./networks.ts";
 import { Query } from "./parse/query.ts";
+import { registryRoutes } from "./registries.ts";
 import { createRouter } from "./router.ts";
 import { systemRoutes } from "./system.ts";
 
@@ -42,7 +43,14 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 
 /** The Docker Engine API over HTTP/1.1: requests in, calls of the engine, answers out. */
 export function createApiServer(engine: Engine, options: ApiServerOptions): ApiServer {
-  const route = createRouter([systemRoutes, containerRoutes, execRoutes, imageRoutes, networkRoutes]);
+  const route = createRouter([
+    systemRoutes,
+    containerRoutes,
+    execRoutes,
+    imageRoutes,
+    registryRoutes,
+    networkRoutes,
+  ]);
   const newest = versionNumber(options.apiVersion);
   const oldest = versionNumber(options.minApiVersion);
   const headers: readonly [string, string][] = [

@@ -35,8 +35,14 @@ export class EngineClient {
   }
 
   /** The JSON of an answer; undefined for one without a body. Throws ApiError or ConnectError. */
-  async json<T>(method: string, path: string, query: QueryValues = {}, body?: unknown): Promise<T> {
-    await using call = await this.call(method, path, query, body);
+  async json<T>(
+    method: string,
+    path: string,
+    query: QueryValues = {},
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<T> {
+    await using call = await this.call(method, path, query, body, headers);
     const text = await textOf(call.response.body);
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }
@@ -52,8 +58,9 @@ export class EngineClient {
     path: string,
     query: QueryValues,
     body?: AsyncIterable<Uint8Array>,
+    headers?: Readonly<Record<string, string>>,
   ): AsyncGenerator<ProgressMessage> {
-    await using call = await this.call("POST", path, query, body);
+    await using call = await this.call("POST", path, query, body, headers);
     for await (const message of jsonLines<ProgressMessage>(call.response.body)) {
       if (message.error !== undefined) throw new ApiError(500, message.error);
       yield message;
@@ -88,10 +95,12 @@ export class EngineClient {
     path: string,
     query: QueryValues = {},
     body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<{ response: HttpResponse } & AsyncDisposable> {
     const channel = await this.#connect();
     try {
-      const response = await exchange(channel, requestOf(method, path, query, body));
+      const request = requestOf(method, path, query, body);
+      const response = await exchange(channel, { ...request, headers: { ...request.headers, ...headers } });
       if (response.status >= 400) await refuse(response);
       return { response, [Symbol.asyncDispose]: async () => channel.close() };
     } catch (error) {

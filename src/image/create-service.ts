@@ -19,6 +19,7 @@ import { publishImageEvent } from "./publish.ts";
 import { LayerFetches } from "./pull/layer-fetches.ts";
 import { pullImage } from "./pull/pull-image.ts";
 import { pushImage } from "./push/push-image.ts";
+import { inspectDistribution, login, search } from "./registry-queries.ts";
 import { removeImage } from "./remove.ts";
 import { saveImages } from "./save.ts";
 import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
@@ -66,6 +67,9 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     import: (archive, how, signal) => importImage(context, archive, how, signal),
     pull: (reference, how, signal) => pullImage(context, reference, how, signal),
     push: (reference, how, signal) => pushImage(context, reference, how, signal),
+    login: (credentials, signal) => login(context, credentials, signal),
+    search: (question, signal) => search(context, question, signal),
+    distribution: (reference, account, signal) => inspectDistribution(context, reference, account, signal),
     resolve: (reference, platform) => resolveImage(context, reference, platform),
     findById(id) {
       const image = context.table.find(id);

@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
 import type { Credentials } from "../registry/index.ts";
 import type {
+  AuthReply,
+  DistributionInspect,
   Filters,
   ImageConfig,
   ImageDeleteItem,
@@ -8,6 +10,7 @@ import type {
   ImageInspect,
   ImageSummary,
   ProgressMessage,
+  SearchResult,
 } from "../wire/index.ts";
 import type { ImageDocument } from "./image-config.ts";
 import type { Lease } from "./leases.ts";
@@ -37,6 +40,25 @@ export interface ImageService {
 
   /** Bring an image with all its blobs to its registry. Errors before the first message are thrown. */
   push(reference: string, options: PushOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+
+  /** Ask a registry whether it takes an account. Throws unauthorized, unavailable. */
+  login(credentials: Credentials, signal: AbortSignal): Promise<AuthReply>;
+  /** Repositories of a registry that can be searched; unsupported for one that cannot. */
+  search(
+    question: {
+      term: string;
+      limit: number | undefined;
+      filters: Filters;
+      credentials: Credentials | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<SearchResult[]>;
+  /** What a registry has under a name, without pulling it. */
+  distribution(
+    reference: string,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<DistributionInspect>;
 
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;

@@ -86,6 +86,15 @@ export class RegistryConnection {
     return root;
   }
 
+  /** One request as it is: with no account and no second attempt. */
+  async withoutAccount(request: ConnectionRequest, signal: AbortSignal): Promise<RegistryResponse> {
+    const root = await this.open(signal);
+    const url =
+      typeof request.path === "string" ? new URL(request.path.replace(/^\//, ""), root) : request.path;
+    const { method, headers = {} } = request;
+    return send({ method, url, headers }, this.#network.connector(url), signal);
+  }
+
   /** The answer, whatever its status except for 401 that could be answered. */
   async request(request: ConnectionRequest, signal: AbortSignal): Promise<RegistryResponse> {
     const root = await this.open(signal);

@@ -1,5 +1,6 @@
 export { openRepository, type RemoteManifest, type Repository, type RepositoryAddress } from "./client.ts";
 export { type Credentials, credentialsOf, parseRegistryAuth } from "./credentials.ts";
+export { checkLogin } from "./login.ts";
 export {
   type Descriptor,
   digestOf,
@@ -14,3 +15,4 @@ export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRan
 export { type OutgoingBlob, openPushTarget, type PushTarget } from "./push.ts";
 export { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
 export { type MirrorRule, parseMirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";
+export { type SearchHit, searchRegistry } from "./search.ts";

@@ -77,6 +77,26 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Pause all processes within one or more containers",
     load: async () => (await actions()).pause,
   },
+  login: {
+    summary: "Authenticate to a registry",
+    common: true,
+    load: async () => (await import("../commands/login.ts")).login,
+  },
+  logout: {
+    summary: "Log out from a registry",
+    common: true,
+    load: async () => (await import("../commands/login.ts")).logout,
+  },
+  push: {
+    summary: "Upload an image to a registry",
+    common: true,
+    load: async () => (await import("../commands/push.ts")).push,
+  },
+  search: {
+    summary: "Search a registry for images",
+    common: true,
+    load: async () => (await import("../commands/search.ts")).search,
+  },
   rename: { summary: "Rename a container", load: async () => (await actions()).rename },
   restart: { summary: "Restart one or more containers", load: async () => (await actions()).restart },
   rm: { summary: "Remove one or more containers", load: async () => (await actions()).rm },
@@ -185,7 +205,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   image: {
     summary: "Manage images",
     entries: {
-      ...pick("history", "import", "load", "pull", "save", "tag"),
+      ...pick("history", "import", "load", "pull", "push", "save", "tag"),
       inspect: inspectImage,
       ls: COMMANDS.images,
       list: COMMANDS.images,

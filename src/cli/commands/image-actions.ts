@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { familiarString, parseReference, withDefaultTag } from "../../reference/index.ts";
+import { parseReference, withDefaultTag } from "../../reference/index.ts";
 import type { ImageDeleteItem } from "../../wire/index.ts";
 import { bool, type Command, list, string } from "../command/command.ts";
 import { sentenceOf } from "../command/execute.ts";
@@ -170,18 +170,28 @@ export const pull: Command = {
   description: "Download an image from a registry",
   aliases: ["image pull", "pull"],
   flags: [
+    bool("all-tags", "Download all tagged images in the repository", { short: "a" }),
     string("platform", "Platform of the image"),
     bool("quiet", "Print the image's name only", { short: "q" }),
   ],
   minArgs: 1,
   maxArgs: 1,
   async run({ flags, args: [image = ""], client }) {
-    const reference = withDefaultTag(parseReference(image));
+    const given = parseReference(image);
+    const reference = withDefaultTag(given);
     const quiet = flags.bool("quiet");
+    if (flags.bool("all-tags")) {
+      if (given.tag !== undefined || given.digest !== undefined)
+        throw new ExitError(1, "tag can't be used with --all-tags/-a");
+      await pullImage(client, image, { platform: flags.string("platform"), quiet, fd: 1, allTags: true });
+      await printLine(`${reference.registry}/${reference.path}`);
+      return 0;
+    }
     if (!quiet && !/[:@][^/]*$/.test(image)) await printLine(`Using default tag: ${reference.tag}`);
     await pullImage(client, image, { platform: flags.string("platform"), quiet, fd: 1 });
+    const { registry, path, tag, digest } = reference;
     await printLine(
-      `${reference.registry}/${reference.path}${familiarString(reference).replace(/^[^:@]*/, "")}`,
+      `${registry}/${path}${tag === undefined ? "" : `:${tag}`}${digest === undefined ? "" : `@${digest}`}`,
     );
     return 0;
   },

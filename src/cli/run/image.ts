@@ -1,5 +1,6 @@
 import { ApiError, type EngineClient } from "../../client/index.ts";
 import { familiarString, parseReference, withDefaultTag } from "../../reference/index.ts";
+import { registryAuthHeader } from "../account/accounts.ts";
 import { printError } from "../output/print.ts";
 import { showProgress } from "../output/progress.ts";
 
@@ -7,15 +8,28 @@ import { showProgress } from "../output/progress.ts";
 export async function pullImage(
   client: EngineClient,
   image: string,
-  { platform, quiet, fd }: { platform: string; quiet: boolean; fd: 1 | 2 },
+  { platform, quiet, fd, allTags }: { platform: string; quiet: boolean; fd: 1 | 2; allTags?: boolean },
 ): Promise<void> {
-  const { tag, digest } = withDefaultTag(parseReference(image));
+  const { registry, tag, digest } = withDefaultTag(parseReference(image));
+  if (allTags === true) return pullAllTags(client, image, registry, { platform, quiet, fd });
   const query = {
     fromImage: image.replace(/@.*$/, "").replace(/:[^:/]+$/, ""),
     tag: digest ?? tag,
     platform: platform === "" ? undefined : platform,
   };
-  await showProgress(client.progress("/images/create", query), { quiet, fd });
+  const headers = await registryAuthHeader(registry);
+  await showProgress(client.progress("/images/create", query, undefined, headers), { quiet, fd });
+}
+
+async function pullAllTags(
+  client: EngineClient,
+  image: string,
+  registry: string,
+  { platform, quiet, fd }: { platform: string; quiet: boolean; fd: 1 | 2 },
+): Promise<void> {
+  const query = { fromImage: image, tag: "", platform: platform === "" ? undefined : platform };
+  const headers = await registryAuthHeader(registry);
+  await showProgress(client.progress("/images/create", query, undefined, headers), { quiet, fd });
 }
 
 /** Run `work`, and once more after a pull when the daemon does not have the image. */
