@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { invalid } from "../../errors/index.ts";
-import { createLog, type LogOptions } from "../../log/index.ts";
+import { createLog, type Log, type LogOptions } from "../../log/index.ts";
 import {
   type AccessControl,
+  DEFAULT_LIMITS,
   htpasswdAccess,
   openAccess,
   openRegistryServer,
@@ -77,7 +78,7 @@ export const serve: Command = {
     const { host, port } = parseAddress("addr", flags.string("addr"));
     const metricsAddress = flags.optional("metrics-addr");
     const log = await createLog({ level: parseLevel(flags.string("log-level")) });
-    await using server = await openRegistryServer({ ...parseOptions(flags), log });
+    await using server = await openRegistryServer(parseOptions(flags, log));
     if (metricsAddress !== undefined) {
       const address = parseAddress("metrics-addr", metricsAddress);
       log.info(`metrics on ${(await server.listen(address.host, address.port, "metrics")).url}`);
@@ -90,25 +91,26 @@ export const serve: Command = {
   },
 };
 
-function parseOptions(flags: FlagValues): Omit<RegistryServerOptions, "log"> {
+function parseOptions(flags: FlagValues, log: Log): RegistryServerOptions {
   const quota = flags.optional("quota");
   const tls = parseTls(flags);
   const upstream = parseUpstream(flags);
   const maxConnections = Number(flags.string("max-connections"));
   if (!(maxConnections > 0)) throw invalid("invalid --max-connections: want a number above 0");
   return {
+    log,
     storage: requiredFolder(flags),
     ...(quota === undefined ? {} : { quotaBytes: parseBytes(quota) }),
     ...(tls === undefined ? {} : { tls }),
     ...(upstream === undefined ? {} : { upstream }),
     readOnly: flags.bool("read-only"),
     deletes: !flags.bool("no-delete"),
-    access: parseAccess(flags),
+    access: parseAccess(flags, log),
     collectEveryMs: durationMs(flags, "gc-interval"),
     graceMs: durationMs(flags, "gc-grace"),
     collectUntagged: flags.bool("gc-untagged"),
     uploadExpiryMs: durationMs(flags, "upload-expiry"),
-    maxConnections,
+    limits: { ...DEFAULT_LIMITS, maxConnections },
   };
 }
 
@@ -140,7 +142,7 @@ function parseTls(flags: FlagValues): RegistryServerOptions["tls"] {
   };
 }
 
-function parseAccess(flags: FlagValues): AccessControl {
+function parseAccess(flags: FlagValues, log: Log): AccessControl {
   const htpasswd = flags.optional("htpasswd");
   const token = ["token-realm", "token-service", "token-issuer", "token-key"].map((name) =>
     flags.optional(name),
@@ -149,7 +151,7 @@ function parseAccess(flags: FlagValues): AccessControl {
   if (htpasswd !== undefined) {
     if (token.some((value) => value !== undefined))
       throw invalid("use --htpasswd or the --token flags, not both");
-    return htpasswdAccess(resolve(htpasswd), "gantry registry");
+    return htpasswdAccess(resolve(htpasswd), "gantry registry", log);
   }
   if (token.every((value) => value === undefined)) return openAccess;
   if (realm === undefined || service === undefined || issuer === undefined || key === undefined) {

@@ -1,5 +1,6 @@
 import type { Log } from "../../log/index.ts";
 import type { SendBuffers } from "./http/send-file.ts";
+import type { Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PullThroughCache } from "./proxy/cache.ts";
 import type { RegistryStorage } from "./storage/storage.ts";
@@ -14,6 +15,7 @@ export interface Registry {
   /** Another registry whose content is served, and kept; then nothing can be pushed. */
   readonly cache: PullThroughCache | undefined;
   readonly buffers: SendBuffers;
+  readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Log;
 }

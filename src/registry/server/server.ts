@@ -9,6 +9,7 @@ import { RegistryError } from "./errors.ts";
 import { type Exchange, sendBytes } from "./http/exchange.ts";
 import { SendBuffers } from "./http/send-file.ts";
 import { parseTarget, type Target } from "./http/target.ts";
+import type { Limits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
 import { PullThroughCache } from "./proxy/cache.ts";
 import type { UpstreamOptions } from "./proxy/upstream.ts";
@@ -34,8 +35,7 @@ export interface RegistryServerOptions {
   readonly collectUntagged: boolean;
   /** Uploads that nobody works on for so long are cancelled. */
   readonly uploadExpiryMs: number;
-  /** Further clients are turned away. */
-  readonly maxConnections: number;
+  readonly limits: Limits;
   readonly log: Log;
 }
 
@@ -52,10 +52,6 @@ export interface RegistryServer extends AsyncDisposable {
   collect(): Promise<Collected>;
 }
 
-/** The time to send a request's head, all of it. */
-const HEAD_TIMEOUT_MS = 15_000;
-/** A connection on which nothing moves for so long is cut, between requests and within them. */
-const IDLE_TIMEOUT_MS = 90_000;
 /** Largest head of a request. Tokens of token servers can have some KiB. */
 const MAX_HEAD_BYTES = 32 * 1024;
 /** What is still read of a body that was refused, so that its sender gets to read the answer. */
@@ -73,6 +69,7 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
     metrics,
     buffers,
     log,
+    limits: options.limits,
     readOnly: options.readOnly,
     deletes: options.deletes,
     cache:
@@ -158,11 +155,11 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
   function serverFor(kind: "registry" | "metrics"): Server {
     const limits = {
       maxHeaderSize: MAX_HEAD_BYTES,
-      headersTimeout: HEAD_TIMEOUT_MS,
+      headersTimeout: options.limits.headMs,
       // A body may take as long as it moves; see bodyOf.
       requestTimeout: 0,
-      connectionsCheckingInterval: 5_000,
-      keepAliveTimeout: IDLE_TIMEOUT_MS,
+      connectionsCheckingInterval: options.limits.headMs / 3,
+      keepAliveTimeout: options.limits.idleMs,
     };
     const listener = (request: IncomingMessage, response: ServerResponse) => {
       handle(request, response, kind).catch((error) => log.error(messageOf(error)));
@@ -183,9 +180,9 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
             },
             listener,
           );
-    server.setTimeout(IDLE_TIMEOUT_MS, (socket: Socket) => socket.destroy());
+    server.setTimeout(options.limits.idleMs, (socket: Socket) => socket.destroy());
     server.on("connection", (socket: Socket) => {
-      if (sockets.size >= options.maxConnections) {
+      if (sockets.size >= options.limits.maxConnections) {
         metrics.add("turned_away_total", "Connections beyond the limit.", {});
         socket.destroy();
         return;

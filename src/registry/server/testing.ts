@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../../log/index.ts";
 import { openAccess } from "./access/access.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { openRegistryServer, type RegistryServer, type RegistryServerOptions } from "./server.ts";
 
-const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A registry on a free port of loopback with a folder of its own, and words to talk to it. */
 export class TestRegistry implements AsyncDisposable {
@@ -43,8 +45,8 @@ export class TestRegistry implements AsyncDisposable {
       graceMs: 0,
       collectUntagged: false,
       uploadExpiryMs: 3_600_000,
-      maxConnections: 1000,
-      log: silent,
+      limits: DEFAULT_LIMITS,
+      log: SILENT,
       ...options,
     });
     const at = await server.listen("127.0.0.1", 0, "registry");
@@ -91,30 +93,47 @@ export class TestRegistry implements AsyncDisposable {
     return this.request("PUT", `/v2/${repository}/manifests/${reference}`, { headers, body: bytes });
   }
 
-  /** Bytes as they are on a connection of their own; gives what comes back until it is closed, or until `enough`. */
-  async raw(
-    parts: readonly (string | Uint8Array)[],
-    enough: (text: string) => boolean = () => false,
-  ): Promise<string> {
-    const socket = connect(this.port, "127.0.0.1");
-    socket.on("error", () => undefined);
-    for (const part of parts) socket.write(part);
-    let text = "";
-    try {
-      for await (const chunk of socket) {
-        text += String(chunk);
-        if (enough(text)) break;
-      }
-    } catch {
-      // The server may cut a connection while there is more to send.
-    }
-    socket.destroy();
-    return text;
+  connect(): RawConnection {
+    return new RawConnection(this.port);
+  }
+
+  /** Send bytes as they are; gives what comes back until the connection is closed, or until `enough`. */
+  async raw(parts: readonly (string | Uint8Array)[], enough?: (text: string) => boolean): Promise<string> {
+    using connection = this.connect();
+    for (const part of parts) connection.socket.write(part);
+    return await connection.until(enough);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server[Symbol.asyncDispose]();
     if (!this.#keepFolder) await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A connection to say things on that no HTTP client would. */
+export class RawConnection implements Disposable {
+  readonly socket: Socket;
+  #text = "";
+
+  constructor(port: number) {
+    this.socket = connect(port, "127.0.0.1");
+    // The server may cut a connection while there is more to send.
+    this.socket.on("error", () => undefined);
+    this.socket.on("data", (chunk) => {
+      this.#text += String(chunk);
+    });
+  }
+
+  /** All that came, as soon as it is enough or the connection is closed. */
+  async until(enough: (text: string) => boolean = () => false): Promise<string> {
+    while (!enough(this.#text) && !this.socket.destroyed) {
+      await Promise.race([once(this.socket, "data"), once(this.socket, "close")]).catch(() => undefined);
+    }
+    return this.#text;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
   }
 }
 

@@ -1,11 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { invalid } from "../../../errors/index.ts";
+import { invalid, messageOf } from "../../../errors/index.ts";
+import type { Log } from "../../../log/index.ts";
 import { verifyBcrypt } from "../../../platform/index.ts";
 import { type AccessControl, type Identity, unauthorized } from "./access.ts";
 
-/** A hash that no password is behind: an unknown name costs the same time as a wrong password. */
-const NOBODY = "$2b$05$abcdefghijklmnopqrstuuqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 /** Passwords found right are not computed again for so long; clients send them with every request. */
 const REMEMBER_MS = 5 * 60_000;
 const MAX_REMEMBERED = 1000;
@@ -16,27 +15,35 @@ const MAX_COMPUTING = 2;
  * Basic authentication against a file as htpasswd -B writes it (NAME:bcrypt a line); whoever is in it may do
  * everything. The file is read again when it changes. Throws invalid for a file that holds anything else.
  */
-export function htpasswdAccess(file: string, realm: string): AccessControl {
+export function htpasswdAccess(file: string, realm: string, log: Log): AccessControl {
   const key = randomBytes(32);
   const remembered = new Map<string, number>();
   const computing = new Map<string, Promise<boolean>>();
   const waiting: (() => void)[] = [];
   let running = 0;
   let { users, version } = readUsers(file);
+  /** A version that was looked at already, and is complained of once. */
+  let refused = version;
   const challenge = `Basic realm="${realm.replace(/["\\]/g, "\\$&")}"`;
 
-  /** Keeps the last good state while the file is being edited. */
+  /** Keeps the last good state while the file is away or wrong. */
   function refresh(): void {
-    if (versionOf(file) === version) return;
-    ({ users, version } = readUsers(file));
-    remembered.clear();
+    try {
+      const current = versionOf(file);
+      if (current === version || current === refused) return;
+      refused = current;
+      ({ users, version } = readUsers(file));
+      remembered.clear();
+    } catch (error) {
+      log.warn(`the password file stays as it was read before: ${messageOf(error)}`);
+    }
   }
 
   async function compute(password: string, hash: string): Promise<boolean> {
     if (running >= MAX_COMPUTING) await new Promise<void>((resolve) => waiting.push(resolve));
     else running++;
     try {
-      return await verifyBcrypt(password, hash);
+      return hash !== "" && (await verifyBcrypt(password, hash));
     } finally {
       const next = waiting.shift();
       if (next === undefined) running--;
@@ -53,7 +60,9 @@ export function htpasswdAccess(file: string, realm: string): AccessControl {
     if (until !== undefined && until > Date.now()) return true;
     let result = computing.get(proof);
     if (result === undefined) {
-      result = compute(password, hash ?? NOBODY).finally(() => computing.delete(proof));
+      // An unknown name costs the same time as a wrong password: it is compared with somebody else's.
+      const [anybody = ""] = users.values();
+      result = compute(password, hash ?? anybody).finally(() => computing.delete(proof));
       computing.set(proof, result);
     }
     if (!(await result) || hash === undefined) return false;

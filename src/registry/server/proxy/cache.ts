@@ -205,6 +205,7 @@ async function sendStream(
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   response.writeHead(200, { ...blobHeaders(digest), "Content-Length": sizeBytes });
+  response.flushHeaders();
   const lost = gone.aborted ? Promise.resolve() : once(gone, "abort");
   for await (const piece of bytes) {
     if (gone.aborted) return;

@@ -88,7 +88,7 @@ async function putManifest(
 ) {
   checkPushable(registry);
   const { storage } = registry;
-  const content = await readSmallBody(exchange.request, MAX_MANIFEST_BYTES);
+  const content = await readSmallBody(exchange.request, MAX_MANIFEST_BYTES, registry.limits);
   const document = parseManifest(content, exchange.request.headers["content-type"]);
   const digest = digestOf(content, "digest" in reference ? algorithmOf(reference.digest) : "sha256");
   if ("digest" in reference && reference.digest !== digest) {

@@ -172,7 +172,7 @@ class WrongLength extends RegistryError {
 
 /** Append a body of exactly `length` bytes, when given; one of another length leaves the upload as it was. */
 async function append(
-  { storage, metrics }: Registry,
+  { storage, metrics, limits }: Registry,
   request: IncomingMessage,
   upload: Upload,
   length: number | undefined,
@@ -180,7 +180,9 @@ async function append(
   storage.quota.check(contentLength(request) ?? 0);
   const before = upload.sizeBytes;
   try {
-    await upload.append(length === undefined ? bodyOf(request) : exactly(bodyOf(request), length));
+    await upload.append(
+      length === undefined ? bodyOf(request, limits) : exactly(bodyOf(request, limits), length),
+    );
   } catch (error) {
     if (error instanceof WrongLength) await upload.truncate(before);
     throw error;

@@ -10,6 +10,9 @@ const ALGORITHMS: readonly Algorithm[] = ["sha256", "sha512"];
 export class BlobFiles {
   readonly root: string;
 
+  readonly #syncing = new Map<Algorithm, Promise<void>>();
+  readonly #waiting = new Map<Algorithm, Promise<void>>();
+
   private constructor(root: string) {
     this.root = root;
   }
@@ -28,8 +31,24 @@ export class BlobFiles {
   /** Give a file that is safe on the disk its name as a blob, and bring that to the disk as well. */
   async adopt(file: string, digest: BlobDigest): Promise<void> {
     await rename(file, this.path(digest));
-    await using folder = await open(join(this.root, algorithmOf(digest)));
-    await folder.sync();
+    await this.#syncFolder(algorithmOf(digest));
+  }
+
+  /** One fsync(2) at a time for a folder; all who come while it runs share the one after it. */
+  #syncFolder(algorithm: Algorithm): Promise<void> {
+    const waiting = this.#waiting.get(algorithm);
+    if (waiting !== undefined) return waiting;
+    const next = (this.#syncing.get(algorithm) ?? Promise.resolve()).then(async () => {
+      this.#waiting.delete(algorithm);
+      const syncing = sync(join(this.root, algorithm));
+      this.#syncing.set(
+        algorithm,
+        syncing.catch(() => undefined),
+      );
+      await syncing;
+    });
+    this.#waiting.set(algorithm, next);
+    return next;
   }
 
   /** Synchronous, to be done under the database's write lock. No error when it is not there. */
@@ -50,4 +69,9 @@ export class BlobFiles {
       }
     }
   }
+}
+
+async function sync(path: string): Promise<void> {
+  await using folder = await open(path);
+  await folder.sync();
 }

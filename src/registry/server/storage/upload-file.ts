@@ -87,17 +87,19 @@ export class UploadFile {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** Bring the bytes to the disk, and give their digest by the function that `wanted` names. */
-  async seal(wanted: BlobDigest): Promise<BlobDigest> {
+  /** Bring the bytes to the disk. */
+  async sync(): Promise<void> {
     await using file = await open(this.path, "a", 0o600);
-    const syncing = file.datasync();
-    syncing.catch(() => undefined);
+    await file.datasync();
+  }
+
+  /** The digest of the bytes by the function that `wanted` names. */
+  async digest(wanted: BlobDigest): Promise<BlobDigest> {
     const algorithm = algorithmOf(wanted);
     const hash =
       algorithm === this.#algorithm && this.#hash !== undefined
         ? this.#hash.copy()
         : await hashFile(this.path, algorithm);
-    await syncing;
     return `${algorithm}:${hash.digest("hex")}`;
   }
 

@@ -160,7 +160,7 @@ export class Uploads {
 
   async #finish(id: string, session: Session, digest: BlobDigest): Promise<void> {
     const { file, repository } = session;
-    const found = await file.seal(digest);
+    const found = await file.digest(digest);
     if (found !== digest) {
       await this.#forget(id, session);
       throw new RegistryError("DIGEST_INVALID", "provided digest did not match uploaded content", {
@@ -177,6 +177,7 @@ export class Uploads {
       return !known;
     });
     if (isNew) {
+      await file.sync();
       await files.adopt(file.path, digest);
       store.transaction(() => {
         blobs.confirm(digest);
