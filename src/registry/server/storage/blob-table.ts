@@ -97,11 +97,11 @@ export class BlobTable {
     this.#store.database.exec("DELETE FROM blob WHERE present = 0");
   }
 
-  /** Blobs of no repository that came before `before`. */
+  /** Blobs of no repository that came at `before` or earlier. */
   unlinked(before: number): BlobDigest[] {
     return this.#store.database
       .prepare(
-        `SELECT digest FROM blob WHERE present = 1 AND arrived_at < ?
+        `SELECT digest FROM blob WHERE present = 1 AND arrived_at <= ?
            AND NOT EXISTS (SELECT 1 FROM repository_blob AS link WHERE link.digest = blob.digest)`,
       )
       .all(before)
@@ -147,11 +147,11 @@ export class BlobTable {
     );
   }
 
-  /** Take blobs from repositories that have no manifest naming them and have not been asked for them since `before`. */
+  /** Take blobs from repositories that have no manifest naming them and have not been asked for them after `before`. */
   unlinkUnreferenced(before: number): number {
     const { changes } = this.#store.database
       .prepare(
-        `DELETE FROM repository_blob WHERE used_at < ? AND NOT EXISTS (
+        `DELETE FROM repository_blob WHERE used_at <= ? AND NOT EXISTS (
            SELECT 1 FROM manifest_reference AS reference
              JOIN manifest ON manifest.id = reference.manifest_id
            WHERE reference.digest = repository_blob.digest

@@ -177,12 +177,12 @@ export class ManifestTable {
   }
 
   /**
-   * Remove manifests pushed before `before` that nothing leads to: no tag, no index, no subject that is here. Removing
+   * Remove manifests pushed at `before` or earlier that nothing leads to: no tag, no index, no subject that is here. Removing
    * one can set others free, so this goes on until none is left.
    */
   deleteUntagged(before: number): number {
     const sweep = this.#store.database.prepare(
-      `DELETE FROM manifest WHERE pushed_at < ?
+      `DELETE FROM manifest WHERE pushed_at <= ?
          AND NOT EXISTS (SELECT 1 FROM tag WHERE tag.manifest_id = manifest.id)
          AND NOT EXISTS (
            SELECT 1 FROM manifest_reference AS reference JOIN manifest AS parent ON parent.id = reference.manifest_id

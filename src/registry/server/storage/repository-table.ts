@@ -76,11 +76,11 @@ export class RepositoryTable {
     return { total, found };
   }
 
-  /** Remove repositories that hold nothing, except those made since `before`. */
+  /** Remove repositories that hold nothing, except those made after `before`. */
   removeEmpty(before: number): void {
     this.#store.database
       .prepare(
-        `DELETE FROM repository WHERE created_at < ?
+        `DELETE FROM repository WHERE created_at <= ?
            AND NOT EXISTS (SELECT 1 FROM manifest WHERE manifest.repository_id = repository.id)
            AND NOT EXISTS (SELECT 1 FROM repository_blob AS link WHERE link.repository_id = repository.id)
            AND NOT EXISTS (SELECT 1 FROM upload WHERE upload.repository = repository.name)`,

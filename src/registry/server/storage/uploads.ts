@@ -194,10 +194,10 @@ export class Uploads {
     await file.remove();
   }
 
-  /** Cancel the uploads that nobody has worked on since `before`. Gives how many. */
+  /** Cancel the uploads that nobody has worked on after `before`. Gives how many. */
   async expire(before: number): Promise<number> {
     const old = [...this.#sessions].filter(
-      ([id, session]) => session.touchedAt < before && !this.#inUse.has(id),
+      ([id, session]) => session.touchedAt <= before && !this.#inUse.has(id),
     );
     for (const [id, session] of old) await this.#forget(id, session);
     return old.length;
