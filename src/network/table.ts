@@ -4,8 +4,15 @@ import type { EndpointRecord, LiveEndpoint, NetworkRecord, SandboxRecord } from 
 export const migrations: readonly Migration[] = [
   {
     id: "0200-network",
+    sql: `CREATE TABLE network (name TEXT PRIMARY KEY, id TEXT NOT NULL, subnet TEXT) STRICT;
+    CREATE TABLE endpoint (container_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
+  },
+  {
+    id: "0201-networks",
+    // The tables before knew one network, which is made anew, and running containers only.
     // That no address is given twice is the database's word: empty ones do not count.
-    sql: `CREATE TABLE network (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL) STRICT;
+    sql: `DROP TABLE network; DROP TABLE endpoint;
+    CREATE TABLE network (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, document TEXT NOT NULL) STRICT;
     CREATE TABLE endpoint (
       container_id TEXT NOT NULL,
       network_id TEXT NOT NULL,

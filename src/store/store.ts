@@ -1,6 +1,11 @@
+import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
+import { conflict } from "../errors/index.ts";
 
-/** One step of a table's history. Ids sort in the order in which they are applied, for ever: "0001-containers". */
+/**
+ * One step of a table's history. Ids sort in the order in which they are applied, for ever: "0001-containers". A step
+ * is never edited once it is on anybody's disk; a later one changes what it made.
+ */
 export interface Migration {
   readonly id: string;
   readonly sql: string;
@@ -23,6 +28,8 @@ export interface Store extends Disposable {
  *
  * WAL with synchronous=NORMAL: a kill of the daemon at any instruction loses nothing; a power failure may lose the
  * last transactions but never tears one (sqlite.org/pragma.html#pragma_synchronous).
+ *
+ * Throws conflict when the file's tables have another history than `migrations`: it is of another build.
  */
 export function openStore(file: string, migrations: readonly Migration[]): Store {
   const database = new DatabaseSync(file);
@@ -64,22 +71,32 @@ export function openStore(file: string, migrations: readonly Migration[]): Store
 
 function migrate(database: DatabaseSync, migrations: readonly Migration[]): void {
   database.exec(
-    "CREATE TABLE IF NOT EXISTS migration (id TEXT PRIMARY KEY, applied_at TEXT NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS migration (id TEXT PRIMARY KEY, applied_at TEXT NOT NULL, digest TEXT) STRICT",
   );
-  const applied = new Set(
+  const columns = database.prepare("SELECT name FROM pragma_table_info('migration')").all();
+  if (!columns.some(({ name }) => name === "digest"))
+    database.exec("ALTER TABLE migration ADD COLUMN digest TEXT");
+  const applied = new Map(
     database
-      .prepare("SELECT id FROM migration")
+      .prepare("SELECT id, digest FROM migration")
       .all()
-      .map((row) => String(row.id)),
+      .map((row) => [String(row.id), row.digest] as const),
   );
   for (const migration of [...migrations].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const digest = createHash("sha256").update(migration.sql).digest("hex");
+    const known = applied.get(migration.id);
+    if (typeof known === "string" && known !== digest) {
+      throw conflict(
+        `the database was made by another build of Gantry, which disagrees about the step ${migration.id}: use that build, or another --data-root`,
+      );
+    }
     if (applied.has(migration.id)) continue;
     database.exec("BEGIN IMMEDIATE");
     try {
       database.exec(migration.sql);
       database
-        .prepare("INSERT INTO migration (id, applied_at) VALUES (?, ?)")
-        .run(migration.id, new Date().toISOString());
+        .prepare("INSERT INTO migration (id, applied_at, digest) VALUES (?, ?, ?)")
+        .run(migration.id, new Date().toISOString(), digest);
       database.exec("COMMIT");
     } catch (error) {
       database.exec("ROLLBACK");

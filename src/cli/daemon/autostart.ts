@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { unavailable } from "../../errors/index.ts";
 import { ownCommand } from "../../platform/index.ts";
 import { printError } from "../output/print.ts";
@@ -26,7 +26,7 @@ export async function startDaemonInBackground(): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   daemon.once("error", reject);
   daemon.once("exit", (code) =>
-    reject(unavailable(`the daemon ended with code ${code}; its log is ${logFile}`)),
+    reject(unavailable(`the daemon ended with code ${code}: ${lastLine(logFile)} (its log is ${logFile})`)),
   );
   ready?.once("data", () => resolve());
   try {
@@ -35,4 +35,9 @@ export async function startDaemonInBackground(): Promise<void> {
     daemon.unref();
     ready?.destroy();
   }
+}
+
+/** What the daemon said before it ended. */
+function lastLine(file: string): string {
+  return readFileSync(file, "utf8").trimEnd().split("\n").at(-1)?.replace("gantry daemon: ", "") ?? "";
 }
