@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "copy_up.h"
+#include "mount_idmap.h"
 #include "rootpath.h"
 
 static int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
@@ -132,20 +133,36 @@ int mount_filesystem(int root, const struct operation *op, struct failure *failu
     return mount_attach(tree, target, failure, path);
 }
 
+/* What is to be bound, or a path in it: that is a container's to fill, so no link in it leads out. */
+static int clone_source(const struct operation *op, struct failure *failure) {
+    const char *source = op->f[0].s, *below = op->f[6].s;
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->f[2].u ? AT_RECURSIVE : 0);
+    if (!below || !below[0]) {
+        int tree = sys_open_tree(AT_FDCWD, source, flags);
+        return tree < 0 ? fail(failure, "bind source", source) : tree;
+    }
+    AUTO_FD folder = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD found = folder < 0 ? -1 : root_open(folder, below, O_PATH);
+    int tree = found < 0 ? -1 : sys_open_tree(found, "", flags | AT_EMPTY_PATH);
+    return tree < 0 ? fail(failure, "path in the volume", below) : tree;
+}
+
 int mount_bind(int root, const struct operation *op, struct failure *failure) {
     const char *source = op->f[0].s, *path = op->f[1].s;
-    unsigned recursive = op->f[2].u ? AT_RECURSIVE : 0;
-    AUTO_FD tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
-    if (tree < 0) return fail(failure, "bind source", source);
+    AUTO_FD tree = clone_source(op, failure);
+    if (tree < 0) return -1;
+    if (op->f[7].n > 0 && mount_idmap(tree, op->f[7].s, failure)) return -1;
     struct stat st;
     if (fstat(tree, &st)) return fail(failure, "stat", source);
     int folder = S_ISDIR(st.st_mode);
+    /* What the image does not have is not copied into a volume, nor are the owner and mode of its place. */
+    AUTO_FD present = op->f[5].u ? root_open(root, path, O_PATH) : -1;
     AUTO_FD target = root_make_target(root, path, folder, folder ? 0755 : 0644);
     if (target < 0) return fail(failure, "bind target", path);
     struct stat at;
     if (fstat(target, &at)) return fail(failure, "stat", path);
     if (S_ISDIR(at.st_mode) != folder) return fail_with(failure, ENOTDIR, "bind", path);
-    if (op->f[5].u && folder && copy_up(target, source)) return fail(failure, "copy into volume", path);
+    if (present >= 0 && folder && copy_up(target, source)) return fail(failure, "copy into volume", path);
     uint64_t attributes = op->f[3].u & ~PLAN_ATTR_RECURSIVE;
     unsigned attributes_recursive = op->f[3].u & PLAN_ATTR_RECURSIVE ? AT_RECURSIVE : 0;
     if (op->f[4].u && set_attributes(tree, 0, op->f[4].u & ~(uint64_t)MS_REC, op->f[4].u & MS_REC ? AT_RECURSIVE : 0))

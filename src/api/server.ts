@@ -13,6 +13,7 @@ import { Query } from "./parse/query.ts";
 import { registryRoutes } from "./registries.ts";
 import { createRouter } from "./router.ts";
 import { systemRoutes } from "./system.ts";
+import { volumeRoutes } from "./volumes.ts";
 
 export interface ApiServerOptions {
   readonly log: Log;
@@ -50,6 +51,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     imageRoutes,
     registryRoutes,
     networkRoutes,
+    volumeRoutes,
   ]);
   const newest = versionNumber(options.apiVersion);
   const oldest = versionNumber(options.minApiVersion);

@@ -12,7 +12,13 @@ import { attachRequest, networkModeOf, validateNetworkMode } from "./network-mod
 import { notify } from "./notify.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
 import type { CreateRequest } from "./service.ts";
-import { discardUnknownLimits, mergeImageConfig, validateHostConfig, withDefaults } from "./spec/index.ts";
+import {
+  discardUnknownLimits,
+  mergeImageConfig,
+  numericUser,
+  validateHostConfig,
+  withDefaults,
+} from "./spec/index.ts";
 import { created } from "./state.ts";
 
 /**
@@ -70,10 +76,11 @@ export async function createContainer(
   await using undo = new AsyncDisposableStack();
   const volumesMade: string[] = [];
   undo.defer(async () => {
-    for (const volume of volumesMade) await context.volumes.remove(volume);
+    for (const volume of volumesMade) await context.volumes.discard(volume);
   });
   const requests = parseMounts(config, hostConfig, inheritedMounts(context, hostConfig.VolumesFrom ?? []));
-  definition.mounts = await resolveMounts(requests, context.volumes, volumesMade);
+  for (const { matchUser } of requests) if (matchUser) numericUser(config.User);
+  definition.mounts = await resolveMounts(requests, context, volumesMade);
 
   const folder = join(context.folder, id);
   undo.defer(() => rm(folder, { recursive: true, force: true }));
@@ -121,6 +128,8 @@ function inheritedMounts(context: ContainerContext, sources: readonly string[]):
         nonRecursive: mount.nonRecursive,
         readonlyNonRecursive: mount.readonlyNonRecursive,
         tmpfsOptions: mount.tmpfsOptions,
+        subpath: mount.subpath ?? "",
+        matchUser: mount.owner !== undefined,
       }),
     );
   });

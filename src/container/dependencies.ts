@@ -6,7 +6,7 @@ import type { KeyedMutex } from "../platform/index.ts";
 import type { Task, TaskLauncher } from "../runtime/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
-import type { VolumeService } from "../volume/index.ts";
+import type { ContainerVolumes } from "../volume/index.ts";
 import type { ExecTable } from "./exec-table.ts";
 import type { ContainerGroups } from "./groups.ts";
 import type { LaunchPlanner } from "./launch-planner.ts";
@@ -19,7 +19,7 @@ export interface ContainerServiceOptions {
   readonly images: Pick<ImageService, "resolve" | "findById" | "inspect">;
   readonly snapshotter: Snapshotter;
   readonly network: ContainerNetworks;
-  readonly volumes: VolumeService;
+  readonly volumes: ContainerVolumes;
   readonly launcher: TaskLauncher;
   readonly planner: LaunchPlanner;
   readonly groups: ContainerGroups;

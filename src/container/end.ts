@@ -6,6 +6,7 @@ import { notify } from "./notify.ts";
 import { removeStopped } from "./removal.ts";
 import { shouldRestart } from "./restart-policy.ts";
 import { exited, restarting } from "./state.ts";
+import { releaseVolumes } from "./volume-use.ts";
 
 /**
  * A container's process tree has ended: release what the start took, write the exit down, tell everybody who waits,
@@ -26,6 +27,7 @@ export async function handleEnd(
     if (record === undefined || live.task !== task) return false;
     live.task = undefined;
     await Promise.all([context.network.close(id), task.remove()]);
+    await releaseVolumes(context, record);
 
     const policy = record.definition.hostConfig.RestartPolicy;
     restart = shouldRestart(policy, status.exitCode, live.stoppedByUser, record.restartCount);

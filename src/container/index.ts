@@ -42,6 +42,8 @@ export interface OwnedContainerService extends ContainerService {
   startByPolicy(): Promise<void>;
   /** Who uses an image, for its removal. */
   usersOf(imageId: string): { containerId: string; running: boolean }[];
+  /** Ids of the containers that have a volume among their mounts. */
+  usersOfVolume(name: string): string[];
   counts(): { all: number; running: number; paused: number };
 }
 
@@ -91,8 +93,18 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     usersOf: (imageId) =>
       table
         .list()
-        .filter(({ definition }) => definition.imageId === imageId)
+        .filter(
+          ({ definition }) =>
+            definition.imageId === imageId || definition.mounts.some(({ image }) => image?.id === imageId),
+        )
         .map(({ id, state }) => ({ containerId: id, running: isRunning(state) })),
+    usersOfVolume: (name) =>
+      table
+        .list()
+        .filter(({ definition }) =>
+          definition.mounts.some((mount) => mount.Type === "volume" && mount.Name === name),
+        )
+        .map(({ id }) => id),
     counts() {
       const all = table.list();
       const paused = all.filter(({ state }) => state.status === "paused").length;

@@ -29,7 +29,14 @@ export function createLaunchPlanner({
   baseLayer,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
-    buildSpec({ record, files, joined, layout, cgroupParent });
+    buildSpec({
+      record,
+      files,
+      joined,
+      layout,
+      cgroupParent,
+      layersOf: (chainId) => snapshotter.view(chainId).lower,
+    });
 
   async function filterOf(
     record: ContainerRecord,

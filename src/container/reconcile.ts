@@ -9,6 +9,7 @@ import { removeStopped } from "./removal.ts";
 import { shouldStartWithDaemon } from "./restart-policy.ts";
 import { startContainer, superviseTask } from "./start.ts";
 import { type Ending, exitCodeOf, exited, isRunning, paused, unpaused } from "./state.ts";
+import { usesOf } from "./volume-use.ts";
 
 /** Exit code of a container whose shim vanished with the machine, as Docker has it. */
 const LOST = 255;
@@ -47,6 +48,9 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
   }
   await reconnectExecs(context);
   await context.network.reconcile(live);
+  await context.volumes.reconcile(
+    context.table.list().flatMap((record) => (live.has(record.id) ? usesOf(record) : [])),
+  );
   await removeUnknownFolders(context);
 }
 

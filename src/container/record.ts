@@ -3,7 +3,7 @@ import type { ContainerLifeState } from "./state.ts";
 
 /** A mount of a container after every flag, image volume and default was worked out. */
 export interface ResolvedMount extends MountPoint {
-  readonly Type: "bind" | "volume" | "tmpfs";
+  readonly Type: "bind" | "volume" | "tmpfs" | "image";
   /** Copy what the image has at the destination into an empty volume. */
   readonly copyUp: boolean;
   /** Bind: mount only the folder itself, not what is mounted below it. */
@@ -12,6 +12,12 @@ export interface ResolvedMount extends MountPoint {
   readonly readonlyNonRecursive: boolean;
   /** tmpfs(5) options, such as "size=64m,mode=1777". */
   readonly tmpfsOptions: string;
+  /** A path in the volume that is mounted in its place. */
+  readonly subpath?: string;
+  /** An image's top layer, and the image itself. */
+  readonly image?: { readonly id: string; readonly chainId: string };
+  /** Owner of the source on the host who is to be the container's user in it. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
   /** The volume was made for this container alone and goes with `rm -v`. */
   readonly anonymous: boolean;
 }

@@ -1,6 +1,5 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { EngineError } from "../errors/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { settle } from "./live.ts";
 import { notify } from "./notify.ts";
@@ -45,10 +44,5 @@ async function removeVolumeIfUnused(context: ContainerContext, owner: string, na
     .list()
     .some((other) => other.id !== owner && other.definition.mounts.some((mount) => mount.Name === name));
   if (borrowed) return;
-  try {
-    await context.volumes.remove(name);
-  } catch (error) {
-    // Removed before the crash that this removal finishes.
-    if (!(error instanceof EngineError && error.kind === "not-found")) throw error;
-  }
+  await context.volumes.discard(name);
 }

@@ -11,6 +11,7 @@ import type { ContainerRecord } from "./record.ts";
 import { removeStopped } from "./removal.ts";
 import { restartDelayMs } from "./restart-policy.ts";
 import { failed, isRunning, running } from "./state.ts";
+import { acquireVolumes, releaseVolumes } from "./volume-use.ts";
 
 /** Exit code of a container whose start failed for a reason of the engine's own. */
 const START_FAILED = 128;
@@ -80,6 +81,8 @@ async function launch(
 ): Promise<Task> {
   await using undo = new AsyncDisposableStack();
   const request = await connect(context, record, undo);
+  undo.defer(() => releaseVolumes(context, record));
+  await acquireVolumes(context, record);
   const { plan, warnings } = await context.planner.plan(request);
   for (const warning of warnings) context.log.warn(warning, { container: record.id });
 

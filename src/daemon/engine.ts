@@ -2,6 +2,7 @@ import type { ContainerService } from "../container/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
 import type { NetworkService } from "../network/index.ts";
+import type { VolumeService } from "../volume/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
 
 /** What the faces (API, CRI, embedded library) call. Built by the daemon's composition. */
@@ -9,6 +10,7 @@ export interface Engine {
   readonly containers: ContainerService;
   readonly images: ImageService;
   readonly networks: NetworkService;
+  readonly volumes: VolumeService;
   readonly events: EventLog;
   version(): VersionReply;
   info(): Promise<InfoReply>;

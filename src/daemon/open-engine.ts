@@ -93,7 +93,13 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const content = await openContentStore(join(dataRoot, "content"));
   const snapshotter = await createOverlaySnapshotter({ store, root: join(dataRoot, "snapshots") });
   await Promise.all([content.sweep(), snapshotter.sweep()]);
-  const volumes = volume.createVolumeService({ store, root: join(dataRoot, "volumes"), events });
+  const volumes = volume.createVolumeService({
+    store,
+    root: join(dataRoot, "volumes"),
+    events,
+    shimPath,
+    usedBy: (name) => containers.usersOfVolume(name),
+  });
   const createFirewall =
     options.firewallBackend === "iptables" ? createIptablesFirewall : createNftablesFirewall;
   const networks = stack.use(
@@ -148,6 +154,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     containers,
     images,
     networks,
+    volumes,
     events,
     version: describeVersion,
     info: async () =>

@@ -1,3 +1,4 @@
+export { folderBytes } from "./disk-usage.ts";
 export {
   copyIntoTree,
   digestFiles,

@@ -1,2 +1,3 @@
-export { createVolumeService, migrations } from "./local.ts";
+export { createVolumeService, type VolumeServiceOptions } from "./create-service.ts";
 export type * from "./service.ts";
+export { migrations } from "./table.ts";

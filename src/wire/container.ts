@@ -93,6 +93,8 @@ export interface Mount {
     CreateMountpoint?: boolean;
     ReadOnlyNonRecursive?: boolean;
     ReadOnlyForceRecursive?: boolean;
+    /** "match-user": the source's owner on the host is the container's user in it. */
+    IdMap?: string;
   };
   VolumeOptions?: {
     NoCopy?: boolean;

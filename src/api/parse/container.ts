@@ -203,6 +203,7 @@ function mount(o: JsonObject): Mount {
       ...maybe(options, "CreateMountpoint", boolean),
       ...maybe(options, "ReadOnlyNonRecursive", boolean),
       ...maybe(options, "ReadOnlyForceRecursive", boolean),
+      ...maybe(options, "IdMap", string),
     };
   };
   const volume = (from: JsonObject, field: string) => {
@@ -238,6 +239,7 @@ function mount(o: JsonObject): Mount {
     ...maybe(o, "Consistency", string),
     ...maybe(o, "BindOptions", bind),
     ...maybe(o, "VolumeOptions", volume),
+    ...maybe(o, "ImageOptions", (from, field) => maybe(object(from[field], field), "Subpath", string)),
     ...maybe(o, "TmpfsOptions", tmpfs),
   };
 }

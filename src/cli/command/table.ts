@@ -162,6 +162,29 @@ const networkEntries: Readonly<Record<string, Entry>> = {
   remove: { summary: "Remove one or more networks", load: async () => (await networks()).removeNetworks },
 };
 
+const volumes = () => import("../commands/volume.ts");
+const volumeEntries: Readonly<Record<string, Entry>> = {
+  clone: {
+    summary: "Make a volume with the content of another",
+    load: async () => (await volumes()).cloneVolume,
+  },
+  create: { summary: "Create a volume", load: async () => (await volumes()).createVolume },
+  export: { summary: "Write a volume to a tar archive", load: async () => (await volumes()).exportVolume },
+  import: {
+    summary: "Unpack a tar archive into a volume",
+    load: async () => (await volumes()).importVolume,
+  },
+  inspect: {
+    summary: "Display detailed information on one or more volumes",
+    load: async () => (await import("../commands/inspect.ts")).inspectVolume,
+  },
+  ls: { summary: "List volumes", load: async () => (await volumes()).listVolumes },
+  list: { summary: "List volumes", load: async () => (await volumes()).listVolumes },
+  prune: { summary: "Remove unused local volumes", load: async () => (await volumes()).pruneVolumes },
+  rm: { summary: "Remove one or more volumes", load: async () => (await volumes()).removeVolumes },
+  remove: { summary: "Remove one or more volumes", load: async () => (await volumes()).removeVolumes },
+};
+
 const inspectImage: Entry = {
   summary: "Display detailed information on one or more images",
   load: async () => (await import("../commands/inspect.ts")).inspectImage,
@@ -227,5 +250,6 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     },
   },
   network: { summary: "Manage networks", entries: networkEntries },
+  volume: { summary: "Manage volumes", entries: volumeEntries },
   system: { summary: "Manage Gantry", entries: pick("events", "info") },
 };

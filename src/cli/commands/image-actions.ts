@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseReference, withDefaultTag } from "../../reference/index.ts";
 import type { ImageDeleteItem } from "../../wire/index.ts";
@@ -8,6 +7,7 @@ import { sentenceOf } from "../command/execute.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { printError, printLine, writeOut } from "../output/print.ts";
 import { showProgress } from "../output/progress.ts";
+import { sourceOf, writeFileWhole } from "../run/files.ts";
 import { pullImage } from "../run/image.ts";
 import { segment } from "./each.ts";
 
@@ -82,22 +82,6 @@ export const save: Command = {
   },
 };
 
-/** Write to a file next to it and give it its name when it is whole. */
-async function writeFileWhole(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  const temporary = `${path}.${process.pid}.part`;
-  const file = createWriteStream(temporary, { mode: 0o600 });
-  try {
-    for await (const chunk of bytes) if (!file.write(chunk)) await once(file, "drain");
-    file.end();
-    await once(file, "close");
-    renameSync(temporary, path);
-  } catch (error) {
-    file.destroy();
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-}
-
 export const load: Command = {
   name: "load",
   usage: "[OPTIONS]",
@@ -155,14 +139,6 @@ export const importImage: Command = {
     return 0;
   },
 };
-
-/** The bytes of a file, or of stdin for "-". */
-function sourceOf(path: string): AsyncIterable<Uint8Array> {
-  if (path === "-") return process.stdin;
-  if (!existsSync(path)) throw new ExitError(1, `open ${path}: no such file or directory`);
-  if (statSync(path).isDirectory()) throw new ExitError(1, `read ${path}: is a directory`);
-  return createReadStream(path, { highWaterMark: 1 << 20 });
-}
 
 export const pull: Command = {
   name: "pull",

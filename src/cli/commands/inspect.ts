@@ -63,6 +63,15 @@ export const inspectNetwork: Command = {
   run: (invocation) => inspectAll(invocation, ["network"]),
 };
 
+export const inspectVolume: Command = {
+  name: "volume inspect",
+  usage: "[OPTIONS] VOLUME [VOLUME...]",
+  description: "Display detailed information on one or more volumes",
+  flags: [INSPECT_FORMAT_FLAG],
+  minArgs: 1,
+  run: (invocation) => inspectAll(invocation, ["volume"]),
+};
+
 async function inspectAll({ flags, args, client }: Invocation, kinds: readonly Kind[]): Promise<number> {
   const format = flags.string("format");
   const template = format === "" || format === "json" ? undefined : compileTemplate(format);

@@ -1,5 +1,6 @@
 import { parseBytes } from "../../units/index.ts";
 import { ExitError } from "../command/usage-error.ts";
+import { pairs } from "./pairs.ts";
 
 /** "--mount type=bind,src=/a,dst=/b,readonly" as a Mount of HostConfig. Throws ExitError. */
 export function parseMountFlag(text: string): Record<string, unknown> {
@@ -18,7 +19,7 @@ export function parseMountFlag(text: string): Record<string, unknown> {
     const isYes = at < 0 || value === "true" || value === "1";
     const refuse = (why: string) =>
       new ExitError(125, `invalid argument "${text}" for "--mount" flag: ${why}`);
-    if (at < 0 && !["readonly", "ro", "bind-nonrecursive", "volume-nocopy"].includes(key))
+    if (at < 0 && !["readonly", "ro", "bind-nonrecursive", "bind-create-src", "volume-nocopy"].includes(key))
       throw refuse(`invalid field '${field}' must be a key=value pair`);
     switch (key) {
       case "type":
@@ -46,6 +47,29 @@ export function parseMountFlag(text: string): Record<string, unknown> {
       case "bind-nonrecursive":
         part("BindOptions").NonRecursive = isYes;
         break;
+      case "bind-recursive":
+        Object.assign(part("BindOptions"), bindRecursive(value, refuse));
+        break;
+      case "bind-create-src":
+        part("BindOptions").CreateMountpoint = isYes;
+        break;
+      case "bind-idmap":
+        part("BindOptions").IdMap = value;
+        break;
+      case "volume-label":
+        part("VolumeOptions").Labels = { ...object(part("VolumeOptions").Labels), ...pairs([value]) };
+        break;
+      case "volume-opt": {
+        const config = object(part("VolumeOptions").DriverConfig);
+        part("VolumeOptions").DriverConfig = {
+          ...config,
+          Options: { ...object(config.Options), ...pairs([value]) },
+        };
+        break;
+      }
+      case "image-subpath":
+        part("ImageOptions").Subpath = value;
+        break;
       case "volume-nocopy":
         part("VolumeOptions").NoCopy = isYes;
         break;
@@ -53,7 +77,7 @@ export function parseMountFlag(text: string): Record<string, unknown> {
         part("VolumeOptions").Subpath = value;
         break;
       case "volume-driver":
-        part("VolumeOptions").DriverConfig = { Name: value };
+        part("VolumeOptions").DriverConfig = { ...object(part("VolumeOptions").DriverConfig), Name: value };
         break;
       case "tmpfs-size":
         part("TmpfsOptions").SizeBytes = parseBytes(value);
@@ -68,6 +92,27 @@ export function parseMountFlag(text: string): Record<string, unknown> {
   if (mount.Target === undefined)
     throw new ExitError(125, `invalid argument "${text}" for "--mount" flag: target is required`);
   return mount;
+}
+
+const object = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null ? { ...value } : {};
+
+/** How what is mounted below the source is treated. */
+function bindRecursive(value: string, refuse: (why: string) => ExitError): Record<string, boolean> {
+  switch (value) {
+    case "enabled":
+      return {};
+    case "disabled":
+      return { NonRecursive: true };
+    case "writable":
+      return { ReadOnlyNonRecursive: true };
+    case "readonly":
+      return { ReadOnlyForceRecursive: true };
+    default:
+      throw refuse(
+        `invalid value for bind-recursive: ${value} (must be "enabled", "disabled", "writable", or "readonly")`,
+      );
+  }
 }
 
 /** Fields of one line of CSV: a field with commas is put into double quotes. */

@@ -4,8 +4,8 @@ import type { ContainerConfig, HostConfig, Mount } from "../../wire/index.ts";
 
 /** One mount as the request asked for it, before volumes are made and folders looked at. */
 export interface MountRequest {
-  readonly type: "bind" | "volume" | "tmpfs";
-  /** Host path, volume name, or empty for an anonymous volume. */
+  readonly type: "bind" | "volume" | "tmpfs" | "image";
+  /** Host path, volume name, image, or empty for an anonymous volume. */
   readonly source: string;
   readonly target: string;
   readonly readonly: boolean;
@@ -21,6 +21,10 @@ export interface MountRequest {
   readonly nonRecursive: boolean;
   readonly readonlyNonRecursive: boolean;
   readonly tmpfsOptions: string;
+  /** A path in the volume to mount in its place; "" for the whole. */
+  readonly subpath: string;
+  /** A bind whose files belong to the container's user where they belong to the source's owner on the host. */
+  readonly matchUser: boolean;
 }
 
 const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave", "rslave"]);
@@ -109,21 +113,32 @@ function parseMount(mount: Mount): MountRequest {
         createSource: options.CreateMountpoint ?? false,
         nonRecursive: options.NonRecursive ?? false,
         readonlyNonRecursive: options.ReadOnlyNonRecursive ?? false,
+        matchUser: idmapOf(options.IdMap ?? "", refuse),
       };
     }
     case "volume": {
       if (mount.BindOptions !== undefined) throw refuse("field BindOptions must not be specified");
       if (source !== "") checkVolumeName(source, source);
       const options = mount.VolumeOptions ?? {};
-      if (options.Subpath !== undefined && options.Subpath !== "")
-        throw refuse("a subpath of a volume cannot be mounted by this engine; mount the whole volume");
+      const subpath = options.Subpath ?? "";
+      if (subpath.startsWith("/") || subpath.split("/").includes(".."))
+        throw refuse(`field VolumeOptions.Subpath must be a relative path within the volume`);
       return {
         ...volume(source, target, options.DriverConfig?.Name ?? ""),
         readonly,
         noCopy: options.NoCopy ?? false,
         driverOptions: options.DriverConfig?.Options ?? {},
         labels: options.Labels ?? {},
+        subpath,
       };
+    }
+    case "image": {
+      if (source === "") throw refuse("field Source must not be empty");
+      if (mount.BindOptions !== undefined) throw refuse("field BindOptions must not be specified");
+      if (mount.VolumeOptions !== undefined) throw refuse("field VolumeOptions must not be specified");
+      if ((mount.ImageOptions?.Subpath ?? "") !== "")
+        throw refuse("a path in an image cannot be mounted by this engine; mount the whole image");
+      return { ...plain, type: "image", source, target, readonly: true };
     }
     case "tmpfs": {
       if (source !== "") throw refuse("field Source must not be specified");
@@ -153,7 +168,14 @@ const plain = {
   nonRecursive: false,
   readonlyNonRecursive: false,
   tmpfsOptions: "",
+  subpath: "",
+  matchUser: false,
 };
+
+function idmapOf(text: string, refuse: (why: string) => Error): boolean {
+  if (text === "" || text === "match-user") return text !== "";
+  throw refuse(`unknown idmap "${text}": use match-user`);
+}
 
 const bind = (source: string, target: string): MountRequest => ({ ...plain, type: "bind", source, target });
 

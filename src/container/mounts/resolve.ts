@@ -1,6 +1,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { errnoOf, invalid } from "../../errors/index.ts";
-import type { VolumeService } from "../../volume/index.ts";
+import type { ImageService } from "../../image/index.ts";
+import type { ContainerVolumes } from "../../volume/index.ts";
 import type { ResolvedMount } from "../record.ts";
 import type { MountRequest } from "./parse.ts";
 
@@ -11,17 +12,23 @@ import type { MountRequest } from "./parse.ts";
  */
 export async function resolveMounts(
   requests: readonly MountRequest[],
-  volumes: VolumeService,
+  sources: MountSources,
   made: string[],
 ): Promise<ResolvedMount[]> {
   const mounts: ResolvedMount[] = [];
-  for (const request of requests) mounts.push(await resolveOne(request, volumes, made));
+  for (const request of requests) mounts.push(await resolveOne(request, sources, made));
   return mounts;
+}
+
+/** Where mounts come from besides the host's folders. */
+export interface MountSources {
+  readonly volumes: ContainerVolumes;
+  readonly images: Pick<ImageService, "resolve">;
 }
 
 async function resolveOne(
   request: MountRequest,
-  volumes: VolumeService,
+  { volumes, images }: MountSources,
   made: string[],
 ): Promise<ResolvedMount> {
   const common = {
@@ -35,16 +42,32 @@ async function resolveOne(
   switch (request.type) {
     case "tmpfs":
       return { ...common, Type: "tmpfs", Source: "", Propagation: "", copyUp: false, anonymous: false };
-    case "bind":
-      await requireSource(request);
+    case "image": {
+      const { id, chainId } = await images.resolve(request.source);
+      if (chainId === undefined)
+        throw invalid(`invalid mount config for type "image": image ${request.source} has no files`);
       return {
         ...common,
+        Type: "image",
+        Source: request.source,
+        Propagation: "",
+        copyUp: false,
+        anonymous: false,
+        image: { id, chainId },
+      };
+    }
+    case "bind": {
+      const owner = await requireSource(request);
+      return {
+        ...common,
+        ...(request.matchUser ? { owner } : {}),
         Type: "bind",
         Source: request.source,
         Propagation: request.propagation === "" ? "rprivate" : request.propagation,
         copyUp: false,
         anonymous: false,
       };
+    }
     case "volume": {
       const { source: name, driver, labels, driverOptions: options } = request;
       const volume = await volumes.ensure({ name, driver, labels, options });
@@ -57,16 +80,19 @@ async function resolveOne(
         Source: volume.mountpoint,
         Driver: volume.driver,
         Propagation: "",
-        copyUp: !request.noCopy,
+        ...(request.subpath === "" ? {} : { subpath: request.subpath }),
+        copyUp: !request.noCopy && request.subpath === "",
         anonymous: name === "",
       };
     }
   }
 }
 
-async function requireSource(request: MountRequest): Promise<void> {
+/** Owner of the source. */
+async function requireSource(request: MountRequest): Promise<{ uid: number; gid: number }> {
   try {
-    await stat(request.source);
+    const { uid, gid } = await stat(request.source);
+    return { uid, gid };
   } catch (cause) {
     if (errnoOf(cause) !== "ENOENT") {
       throw invalid(
@@ -81,5 +107,7 @@ async function requireSource(request: MountRequest): Promise<void> {
       );
     }
     await mkdir(request.source, { recursive: true });
+    const { uid, gid } = await stat(request.source);
+    return { uid, gid };
   }
 }

@@ -18,6 +18,8 @@ export interface SpecInput {
   readonly layout: CgroupLayout;
   /** The group of containers without --cgroup-parent, such as "/gantry". */
   readonly cgroupParent: string;
+  /** Folders of an image's layers, topmost first. */
+  readonly layersOf: (chainId: string) => readonly string[];
 }
 
 const OCI_VERSION = "1.2.0";
@@ -44,6 +46,8 @@ export function buildSpec(input: SpecInput): Spec {
       cgroupPath,
       ownCgroupNamespace: has("cgroup"),
       shm: joined.shm,
+      user: config.User,
+      layersOf: input.layersOf,
     }),
     linux: {
       namespaces,

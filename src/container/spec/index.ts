@@ -5,5 +5,6 @@ export { mergeImageConfig } from "./merge.ts";
 export { resourcesOf } from "./resources.ts";
 export { parseSecurityOptions } from "./security.ts";
 export { discardUnknownLimits } from "./support.ts";
+export { numericUser } from "./user-mount.ts";
 export { validateHostConfig, validateRestartPolicy } from "./validate.ts";
 export { validateResources } from "./validate-resources.ts";

@@ -3,8 +3,9 @@ import type { SpecMount } from "../../runtime/spec/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import type { ContainerFiles } from "../launch-planner.ts";
 import type { ResolvedMount } from "../record.ts";
+import { type UserMountInput, userMount } from "./user-mount.ts";
 
-export interface MountInput {
+export interface MountInput extends UserMountInput {
   readonly host: HostConfig;
   readonly mounts: readonly ResolvedMount[];
   readonly files: ContainerFiles;
@@ -60,7 +61,7 @@ export function mountsOf(input: MountInput): SpecMount[] {
     mount(target, "bind", file, "rbind", "rprivate", host.ReadonlyRootfs ? "ro" : "rw"),
   );
   const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
-  return [...kept(system), ...kept(generated), ...mounts.map(userMount)];
+  return [...kept(system), ...kept(generated), ...mounts.map((item) => userMount(item, input))];
 }
 
 function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {
@@ -94,23 +95,4 @@ function cgroupMounts({ layout, cgroupPath, ownCgroupNamespace }: MountInput, ac
     return mount(`${root}/${name}`, "bind", `${folder}${cgroupPath}`, "bind", "rprivate", ...flags);
   });
   return [mount(root, "tmpfs", "tmpfs", "nosuid", "noexec", "nodev", "mode=755"), ...binds];
-}
-
-function userMount(item: ResolvedMount): SpecMount {
-  const access = item.RW ? "rw" : "ro";
-  if (item.Type === "tmpfs") {
-    return mount(
-      item.Destination,
-      "tmpfs",
-      "tmpfs",
-      "noexec",
-      "nosuid",
-      "nodev",
-      ...item.tmpfsOptions.split(",").filter(Boolean),
-    );
-  }
-  const options = [item.nonRecursive ? "bind" : "rbind", item.Propagation || "rprivate", access];
-  if (!item.RW && !item.readonlyNonRecursive) options.push("rro");
-  if (item.copyUp) options.push("copy-up");
-  return mount(item.Destination, "bind", item.Source, ...options);
 }

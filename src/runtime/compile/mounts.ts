@@ -1,4 +1,4 @@
-import type { MountAttributes, Operation, Propagation } from "../plan/index.ts";
+import type { IdMapEntry, MountAttributes, Operation, Propagation } from "../plan/index.ts";
 import type { SpecMount } from "../spec/index.ts";
 
 const PROPAGATIONS = new Set([
@@ -31,7 +31,8 @@ const ATTRIBUTES: Readonly<Record<string, MountAttributes>> = {
 };
 
 /** One mount of the OCI specification as an operation; words that are no flags go to the file system as data. */
-export function compileMount({ destination, type, source, options, namespace }: SpecMount): Operation {
+export function compileMount(mount: SpecMount): Operation {
+  const { destination, type, source, options, namespace, subpath } = mount;
   if (namespace !== undefined) return { op: "mount-from-namespace", namespace, source, target: destination };
   let attributes: MountAttributes = {};
   let propagation: Propagation | undefined;
@@ -56,8 +57,17 @@ export function compileMount({ destination, type, source, options, namespace }: 
       recursive,
       attributes,
       copyUp,
+      ...(subpath === undefined ? {} : { subpath }),
+      ...ownersOf(mount),
       ...(propagation === undefined ? {} : { propagation }),
     };
   }
   return { op: "mount", fstype: type, source, target: destination, attributes, data: data.join(",") };
+}
+
+function ownersOf({ uidMappings, gidMappings }: SpecMount) {
+  if (uidMappings === undefined || gidMappings === undefined) return {};
+  const entries = (list: NonNullable<SpecMount["uidMappings"]>): IdMapEntry[] =>
+    list.map(({ containerID, hostID, size }) => ({ containerId: containerID, hostId: hostID, size }));
+  return { owners: { uids: entries(uidMappings), gids: entries(gidMappings) } };
 }

@@ -75,7 +75,16 @@ function fieldsOf(o: Operation): Field[] {
       const attributes =
         BigInt(mountAttributes(o.attributes)) | (o.attributes.recursive ? ATTRIBUTE_RECURSIVE : 0n);
       const propagation = o.propagation === undefined ? 0 : PROPAGATION_FLAGS[o.propagation];
-      return [o.source, o.target, o.recursive, attributes, propagation, o.copyUp ?? false];
+      return [
+        o.source,
+        o.target,
+        o.recursive,
+        attributes,
+        propagation,
+        o.copyUp ?? false,
+        o.subpath ?? "",
+        o.owners === undefined ? "" : `${idMap(o.owners.uids)}/${idMap(o.owners.gids)}`,
+      ];
     }
     case "device":
       return [o.target, o.type.charCodeAt(0), o.major, o.minor, o.mode, o.uid, o.gid];

@@ -28,7 +28,7 @@ export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number;
     "rootfs-overlay": { code: 31, fields: "lssl" },
     "rootfs-bind": { code: 32, fields: "s" },
     mount: { code: 33, fields: "sssusu" },
-    bind: { code: 34, fields: "ssuuuu" },
+    bind: { code: 34, fields: "ssuuuuss" },
     device: { code: 35, fields: "suuuuuu" },
     symlink: { code: 36, fields: "ss" },
     console: { code: 37, fields: "" },

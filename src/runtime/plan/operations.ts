@@ -155,6 +155,10 @@ export type Operation =
       readonly attributes: MountAttributes;
       readonly propagation?: Propagation;
       readonly copyUp?: boolean;
+      /** A path below `source` to bind in its place; links on it do not lead out of `source`. */
+      readonly subpath?: string;
+      /** Owners on the disk (containerId of an entry) as other owners in the mount (hostId). */
+      readonly owners?: { readonly uids: readonly IdMapEntry[]; readonly gids: readonly IdMapEntry[] };
     }
   /** The folder `source` in the root of another mount namespace (a file such as /proc/PID/ns/mnt), on `target`. */
   | {

@@ -40,6 +40,11 @@ export interface SpecMount {
   type: string;
   source: string;
   options: string[];
+  /** A bind: owners on the disk (containerID) as other owners in the mount (hostID). */
+  uidMappings?: { containerID: number; hostID: number; size: number }[];
+  gidMappings?: { containerID: number; hostID: number; size: number }[];
+  /** Not the specification's: a path below the source to bind in its place. */
+  subpath?: string;
   /** Not the specification's: the mount namespace (a file) in whose root the source is. Options are the source's own. */
   namespace?: string;
 }

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { internal, invalid } from "../errors/index.ts";
+import { parseBytes } from "../units/index.ts";
+import type { Volume } from "./service.ts";
+
+/** Options of the local driver: what is mounted behind a volume's folder while containers use it. */
+const KNOWN = new Set(["type", "device", "o", "size"]);
+
+/** Check the options of a volume to be made. Throws invalid in Docker's words. */
+export function validateOptions(options: Readonly<Record<string, string>>): void {
+  for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw invalid(`invalid option: "${key}"`);
+  if (options.size !== undefined && !(parseBytes(options.size) > 0))
+    throw invalid(`invalid size: '${options.size}'`);
+  const { type = "", device = "", o = "" } = options;
+  if (type === "" && device === "" && o === "") return;
+  for (const [key, value] of [
+    ["type", type],
+    ["device", device],
+  ] as const)
+    if (value === "") throw invalid(`missing required option: "${key}"`);
+}
+
+/** Whether something is mounted behind the folder. */
+export const isMountVolume = ({ options }: Pick<Volume, "options">): boolean => (options.type ?? "") !== "";
+
+/** Mount what the options say; no error when it is mounted already. */
+export async function mountVolume({ mountpoint, options }: Volume): Promise<void> {
+  if (isMounted(mountpoint)) return;
+  const { type = "", device = "", o = "", size } = options;
+  const words = [o, ...(size !== undefined && type === "tmpfs" ? [`size=${parseBytes(size)}`] : [])].filter(
+    Boolean,
+  );
+  const args = ["-n", "-t", type, ...(words.length > 0 ? ["-o", words.join(",")] : []), device, mountpoint];
+  const complaint = await run("mount", args);
+  if (complaint !== undefined)
+    throw internal(`error while mounting volume '${mountpoint}': failed to mount local volume: ${complaint}`);
+}
+
+export async function unmountVolume({ mountpoint }: Volume): Promise<void> {
+  if (!isMounted(mountpoint)) return;
+  const complaint = await run("umount", ["-n", mountpoint]);
+  if (complaint !== undefined) throw internal(`error while unmounting volume '${mountpoint}': ${complaint}`);
+}
+
+/** /proc/self/mountinfo writes blanks and backslashes of a path as octal numbers (proc(5)). */
+function isMounted(folder: string): boolean {
+  const escaped = folder.replace(
+    /[ \t\n\\]/g,
+    (letter) => `\\${letter.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .some((line) => line.split(" ")[4] === escaped);
+}
+
+/** What a program complained of, or undefined when it did not. */
+async function run(program: string, args: readonly string[]): Promise<string | undefined> {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = new Promise<number | null>((resolve, reject) =>
+    child.once("close", resolve).once("error", reject),
+  );
+  const [complaint, code] = await Promise.all([text(child.stderr), ended]);
+  return code === 0 ? undefined : complaint.trim() || `${program} ended with code ${code}`;
+}

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startDaemon, type TestDaemon } from "../harness/index.ts";
+
+let daemon: TestDaemon;
+beforeAll(async () => {
+  daemon = await startDaemon();
+}, 60_000);
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+}, 60_000);
+
+async function docker(...args: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await daemon.docker(...args);
+  if (exitCode !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+  return stdout.trim();
+}
+async function gantry(...args: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await daemon.gantry(...args);
+  if (exitCode !== 0) throw new Error(`gantry ${args.join(" ")}: ${stderr}`);
+  return stdout.trim();
+}
+const refusal = async (...args: string[]) => (await daemon.docker(...args)).stderr.trim();
+const run = (mounts: string[], script: string) =>
+  docker("run", "--rm", ...mounts, "busybox", "sh", "-c", script);
+
+test("volumes are made, listed, inspected, refused while in use, removed and pruned", async () => {
+  expect(await docker("volume", "create", "--label", "tier=db", "data")).toBe("data");
+  expect(await docker("volume", "create", "data")).toBe("data");
+  expect(await docker("volume", "ls", "-q", "--filter", "label=tier=db")).toBe("data");
+  expect(await docker("volume", "inspect", "-f", "{{.Driver}} {{.Labels.tier}}", "data")).toBe("local db");
+  expect(await refusal("volume", "create", "b@d")).toContain(
+    "includes invalid characters for a local volume name",
+  );
+  expect(await refusal("volume", "create", "-d", "nope", "x1")).toContain('plugin "nope" not found');
+  expect(await refusal("volume", "create", "-o", "colour=red", "x1")).toContain('invalid option: "colour"');
+  const id = await docker("create", "-v", "data:/data", "-v", "/anonymous", "busybox", "true");
+  expect(await refusal("volume", "rm", "data")).toContain(`remove data: volume is in use - [${id}]`);
+  expect(await docker("volume", "ls", "-q", "--filter", "dangling=true")).toBe("");
+  await docker("rm", id);
+  const left = (await docker("volume", "ls", "-q", "--filter", "dangling=true")).split("\n");
+  expect(left).toHaveLength(2);
+  expect(await docker("volume", "prune", "-f")).toContain("Total reclaimed space");
+  expect(await docker("volume", "ls", "-q")).toBe("data");
+  expect(await docker("volume", "prune", "-f", "-a")).toContain("data");
+  expect(await refusal("volume", "inspect", "data")).toContain("no such volume");
+  expect(await docker("volume", "rm", "-f", "data")).toBe("data");
+});
+
+test("two containers that use a new volume at the same time get one, filled once", async () => {
+  const uses = Array.from({ length: 6 }, () =>
+    run(["-v", "shared:/etc"], "ls /etc/passwd; echo x >> /etc/count"),
+  );
+  expect(new Set(await Promise.all(uses))).toEqual(new Set(["/etc/passwd"]));
+  expect(await run(["-v", "shared:/v"], "wc -l < /v/count")).toBe("6");
+  await docker("volume", "rm", "shared");
+});
+
+test("options mount what they say while a container runs, and no longer", async () => {
+  const folder = join(daemon.folder, "host");
+  mkdirSync(folder);
+  writeFileSync(join(folder, "file"), "of the host\n");
+  await docker("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", `device=${folder}`, "bound");
+  await docker(
+    "volume",
+    "create",
+    "-o",
+    "type=tmpfs",
+    "-o",
+    "device=tmpfs",
+    "-o",
+    "o=size=1m,uid=7",
+    "memory",
+  );
+  await docker(
+    "volume",
+    "create",
+    "-o",
+    "type=none",
+    "-o",
+    "o=bind",
+    "-o",
+    "device=/nowhere/at/all",
+    "broken",
+  );
+  expect(await run(["-v", "bound:/v"], "cat /v/file; echo more > /v/other")).toBe("of the host");
+  expect(readFileSync(join(folder, "other"), "utf8")).toBe("more\n");
+  expect(
+    await run(["-v", "memory:/v"], "stat -c %u /v; df -k /v | tail -1 | awk '{print $2}'; touch /v/kept"),
+  ).toBe("7\n1024");
+  expect(await run(["-v", "memory:/v"], "ls /v")).toBe("");
+  expect(await refusal("run", "--rm", "-v", "broken:/v", "busybox", "true")).toContain(
+    "failed to mount local volume",
+  );
+  const keeper = await docker("run", "-d", "-v", "memory:/v", "busybox", "sleep", "1000");
+  await docker("exec", keeper, "touch", "/v/one");
+  await daemon.kill9();
+  await daemon.restart();
+  expect(await run(["-v", "memory:/v"], "ls /v")).toBe("one");
+  await docker("rm", "-f", keeper);
+  expect(await run(["-v", "memory:/v"], "ls /v")).toBe("");
+  await docker("volume", "rm", "bound", "memory", "broken");
+});
+
+test("a path in a volume is mounted, and no link in it leads out", async () => {
+  await run(
+    ["-v", "tree:/v"],
+    "mkdir -p /v/a/b; echo deep > /v/a/b/file; ln -s /etc /v/out; ln -s a/b /v/in",
+  );
+  const sub = (path: string) => ["--mount", `type=volume,src=tree,dst=/m,volume-subpath=${path}`];
+  expect(await run(sub("a/b"), "cat /m/file")).toBe("deep");
+  expect(await run(sub("in"), "cat /m/file")).toBe("deep");
+  // "/etc" is taken from the volume's own root, where there is none.
+  expect(await refusal("run", "--rm", ...sub("out"), "busybox", "true")).toContain("path in the volume out");
+  expect(await refusal("run", "--rm", ...sub("../x"), "busybox", "true")).toContain(
+    "must be a relative path",
+  );
+  expect(await refusal("run", "--rm", ...sub("missing"), "busybox", "true")).toContain(
+    "no such file or directory",
+  );
+  await docker("volume", "rm", "tree");
+});
+
+test("an image is mounted read-only, and stays while a container has it", async () => {
+  const mount = ["--mount", "type=image,source=busybox,target=/image"];
+  expect(await run(mount, "/image/bin/busybox echo ran; touch /image/x 2>&1 | grep -c Read-only")).toBe(
+    "ran\n1",
+  );
+});
+
+test("owners of a bind change places with the container's user", async () => {
+  const folder = join(daemon.folder, "owned");
+  mkdirSync(folder);
+  await run(["-v", `${folder}:/f`], "touch /f/old; chown -R 1234:1234 /f");
+  const as = (user: string, script: string) =>
+    gantry(
+      "run",
+      "--rm",
+      "--user",
+      user,
+      "--mount",
+      `type=bind,src=${folder},dst=/f,bind-idmap=match-user`,
+      "busybox",
+      "sh",
+      "-c",
+      script,
+    );
+  expect(await as("77:88", "stat -c %u:%g /f/old; touch /f/new; stat -c %u /f/new")).toBe("77:88\n77");
+  expect(await run(["-v", `${folder}:/f`], "stat -c %u:%g /f/new")).toBe("1234:1234");
+  expect(
+    (
+      await daemon.gantry(
+        "run",
+        "--rm",
+        "--user",
+        "daemon",
+        "--mount",
+        `type=bind,src=${folder},dst=/f,bind-idmap=match-user`,
+        "busybox",
+        "true",
+      )
+    ).stderr,
+  ).toContain("needs the container's user as UID:GID");
+});
+
+test("a volume is exported while a container writes, imported, and cloned", async () => {
+  await run(
+    ["-v", "origin:/v"],
+    "mkdir /v/d; echo one > /v/d/f; ln /v/d/f /v/hard; chown 5:6 /v/d/f; chmod 640 /v/d/f",
+  );
+  const writer = await docker(
+    "run",
+    "-d",
+    "-v",
+    "origin:/v",
+    "busybox",
+    "sh",
+    "-c",
+    "while :; do date >> /v/log; done",
+  );
+  const file = join(daemon.folder, "backup.tar");
+  await gantry("volume", "export", "-o", file, "origin");
+  await docker("rm", "-f", writer);
+  await gantry("volume", "import", "copy", file);
+  const look = "stat -c '%u:%g %a %h' /v/d/f; cat /v/hard";
+  expect(await run(["-v", "copy:/v"], look)).toBe("5:6 640 2\none");
+  expect(await gantry("volume", "clone", "copy", "twin")).toBe("twin");
+  expect(await run(["-v", "twin:/v"], look)).toBe("5:6 640 2\none");
+  expect((await daemon.gantry("volume", "clone", "copy", "twin")).stderr).toContain("exists already");
+  expect((await daemon.gantry({ input: "no archive" }, "volume", "import", "copy", "-")).exitCode).toBe(1);
+  expect(await gantry("volume", "ls", "--format", "{{.Name}}")).toBe("copy\norigin\ntwin");
+  await gantry("volume", "rm", "copy", "origin", "twin");
+});
+
+test("events tell of volumes and of who mounts them", async () => {
+  const since = String(Date.now() / 1000);
+  await docker("volume", "create", "told");
+  await run(["-v", "told:/v:ro"], "true");
+  await docker("volume", "rm", "told");
+  const until = String(Date.now() / 1000 + 0.001);
+  const format = '{{.Action}} {{index .Actor.Attributes "read/write"}}';
+  const told = await docker(
+    "events",
+    "--since",
+    since,
+    "--until",
+    until,
+    "--filter",
+    "volume=told",
+    "--format",
+    format,
+  );
+  expect(told.split("\n").map((line) => line.trim())).toEqual([
+    "create",
+    "mount false",
+    "unmount",
+    "destroy",
+  ]);
+});
