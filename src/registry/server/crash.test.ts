@@ -1,57 +1,30 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { GANTRY, GantryRegistry } from "../../../test/registry/gantry-registry.ts";
 import { manifestBytes, OCI_MANIFEST, sha256 } from "./testing.ts";
 
 /** `gantry registry serve` as a process of its own that is killed, and another one on what it leaves. */
-const GANTRY = [process.execPath, join(import.meta.dirname, "../../cli/main.ts")];
 let folder: string;
-let running: ChildProcess | undefined;
+let running: GantryRegistry | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "gantry-registry-crash-"));
 });
 afterEach(async () => {
-  if (running !== undefined) await end("SIGKILL");
+  await running?.end("SIGKILL");
+  running = undefined;
   rmSync(folder, { recursive: true, force: true });
 });
 
 async function serve(...flags: string[]): Promise<string> {
-  const [program = "", ...args] = GANTRY;
-  const storage = join(folder, "storage");
-  const child = spawn(
-    program,
-    [...args, "registry", "serve", "--storage", storage, "--addr", "127.0.0.1:0", ...flags],
-    {
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
-      env: { ...process.env, GANTRY_READY_FD: "3" },
-    },
-  );
-  running = child;
-  let words = "";
-  child.stderr?.on("data", (chunk) => {
-    words += String(chunk);
-  });
-  const ready = child.stdio[3];
-  if (ready === null || ready === undefined) throw new Error("no pipe");
-  const [first] = await Promise.race([once(ready, "data"), once(child, "exit").then(() => [undefined])]);
-  ready.destroy();
-  if (first === undefined) throw new Error(`the registry ended: ${words}`);
-  return String(first).trim();
+  running = await GantryRegistry.start(join(folder, "storage"), flags);
+  return running.url;
 }
 
-async function end(signal: NodeJS.Signals): Promise<number | null> {
-  const child = running;
-  running = undefined;
-  if (child === undefined || child.exitCode !== null) return null;
-  const ended = once(child, "exit");
-  child.kill(signal);
-  const [code] = await ended;
-  return code;
-}
+const end = async (signal: NodeJS.Signals) => running?.end(signal);
 
 const send = (url: string, method: string, body?: string | Uint8Array, type = "application/octet-stream") =>
   fetch(url, { method, headers: { "content-type": type }, ...(body === undefined ? {} : { body }) });
