@@ -1,5 +1,5 @@
 import type { WaitCondition } from "../container/index.ts";
-import { invalid } from "../errors/index.ts";
+import { EngineError, invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing, stringify } from "./exchange.ts";
 import { parseContainerCreate, parseUpdate } from "./parse/container.ts";
@@ -65,7 +65,12 @@ export const containerRoutes: Routes = {
     sendNothing(x, 204);
   },
   "POST /containers/{id}/kill": async (x) => {
-    await x.engine.containers.kill(id(x), x.query.string("signal"));
+    try {
+      await x.engine.containers.kill(id(x), x.query.string("signal"));
+    } catch (cause) {
+      if (!(cause instanceof EngineError)) throw cause;
+      throw new EngineError(cause.kind, `cannot kill container: ${id(x)}: ${cause.message}`, { cause });
+    }
     sendNothing(x, 204);
   },
   "POST /containers/{id}/pause": async (x) => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import type { Engine } from "../daemon/index.ts";
 import { invalid } from "../errors/index.ts";
 import { type JsonObject, object } from "./parse/fields.ts";
@@ -45,6 +46,13 @@ export async function readJson(exchange: Exchange): Promise<JsonObject> {
     );
   }
 }
+
+/**
+ * The body as a stream of its own: whoever has read enough of it may destroy it, and the connection still carries the
+ * answer.
+ */
+export const bodyOf = ({ request }: Exchange): Readable =>
+  Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -2,7 +2,7 @@ import { pipeline } from "node:stream/promises";
 import { invalid } from "../errors/index.ts";
 import type { ImageInspect, ImageSummary } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { sendJson, sendNothing } from "./exchange.ts";
+import { bodyOf, sendJson, sendNothing } from "./exchange.ts";
 import { accountOf } from "./registries.ts";
 import type { Routes } from "./router.ts";
 import { sendProgress } from "./streams.ts";
@@ -46,7 +46,7 @@ export const imageRoutes: Routes = {
       }),
     );
   },
-  "POST /images/load": (x) => sendProgress(x, x.engine.images.load(x.request, x.gone)),
+  "POST /images/load": (x) => sendProgress(x, x.engine.images.load(bodyOf(x), x.gone)),
   "POST /images/create": (x) => sendProgress(x, create(x)),
   "POST /images/{name}/push": (x) => {
     const credentials = accountOf(x);
@@ -93,7 +93,7 @@ function create(x: Exchange) {
     changes: query.all("changes"),
     ...where,
   };
-  return engine.images.import(x.request, options, x.gone);
+  return engine.images.import(bodyOf(x), options, x.gone);
 }
 
 /** Clients since API 1.46 send a platform as JSON: {"os": …, "architecture": …, "variant": …}. */

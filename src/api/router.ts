@@ -1,3 +1,4 @@
+import { invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type Handler = (exchange: Exchange) => Promise<void>;
@@ -38,11 +39,18 @@ export function createRouter(tables: readonly Routes[]): (method: string, path: 
       if (match === null) continue;
       return {
         handler: route.handler,
-        path: Object.fromEntries(
-          route.names.map((name, index) => [name, decodeURIComponent(match[index + 1] ?? "")]),
-        ),
+        path: Object.fromEntries(route.names.map((name, index) => [name, decoded(match[index + 1] ?? "")])),
       };
     }
     return undefined;
   };
+}
+
+/** Throws invalid for what is no encoding of a text. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw invalid(`invalid URL escape in ${JSON.stringify(text)}`, { cause });
+  }
 }

@@ -96,6 +96,8 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
       });
     } catch (error) {
       fail(error, `${method} ${rawPath}`, response);
+      // A client reads the answer only when it has got rid of its body.
+      request.resume();
     }
   }
 
@@ -160,7 +162,9 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
     });
-    server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
+    server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      // What a client sends without waiting for the answer already belongs to the stream.
+      if (head.length > 0) socket.unshift(head);
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       socket.on("error", () => socket.destroy());

@@ -69,7 +69,7 @@ export async function createContainer(
   };
   validateNetworkMode(draft, hostnameGiven);
   const mode = networkModeOf(hostConfig);
-  if (mode.kind === "container") context.table.find(mode.reference);
+  // Whose network it joins is looked up at the start: an answer of "not found" here would mean the image.
   const insertEndpoints =
     mode.kind === "container" ? () => {} : context.network.prepare(attachRequest(draft, mode.main));
 

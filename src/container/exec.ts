@@ -41,7 +41,8 @@ export async function startExec(
   try {
     return await launchAttached(context, execId, options);
   } catch (error) {
-    if (options.detach || !(error instanceof LaunchError)) throw error;
+    if (!(error instanceof LaunchError)) throw error;
+    if (options.detach) throw new EngineError(error.kind, error.execMessage, { cause: error });
     const { Tty: tty } = findExec(context, execId).config;
     const words = Buffer.from(`${error.execMessage}\r\n`);
     const output = Readable.from(tty ? [words] : [stdoutFrame(words)], { objectMode: false });

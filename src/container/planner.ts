@@ -1,4 +1,4 @@
-import type { CgroupLayout } from "../runtime/cgroup/index.ts";
+import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
 import { type CompileInput, compileExec, compileLaunch } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
@@ -6,7 +6,13 @@ import type { Snapshotter } from "../snapshot/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";
-import { buildExecProcess, buildSpec, capabilitiesOf, parseSecurityOptions } from "./spec/index.ts";
+import {
+  buildExecProcess,
+  buildSpec,
+  capabilitiesOf,
+  cgroupParentOf,
+  parseSecurityOptions,
+} from "./spec/index.ts";
 
 export interface LaunchPlannerOptions {
   readonly snapshotter: Snapshotter;
@@ -56,6 +62,8 @@ export function createLaunchPlanner({
     async plan({ record, networkOperations, joined, files }) {
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
+      const parent = cgroupParentOf(hostConfig);
+      if (parent !== undefined) prepareCgroupParent(layout, parent);
       const { lower, ...writable } = snapshotter.mount(record.id);
       const plan = compileLaunch({
         spec: specOf(record, files, joined),

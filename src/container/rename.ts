@@ -10,10 +10,10 @@ export async function renameContainer(
   newName: string,
 ): Promise<void> {
   const name = newName.startsWith("/") ? newName.slice(1) : newName;
+  const { id } = context.table.find(reference);
   if (name === "") throw invalid("Neither old nor new names may be empty");
   if (!isValidName(name))
     throw invalid(`Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
-  const { id } = context.table.find(reference);
   using _lock = await context.locks.acquire(id);
   const record = context.table.find(id);
   if (record.name === name) throw invalid("Renaming a container with the same name as its current name");

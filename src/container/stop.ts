@@ -62,8 +62,7 @@ export async function killContainer(
   const signal = parseSignal(name === "" ? "SIGKILL" : name);
   const record = context.table.find(reference);
   const live = context.live.of(record.id);
-  if (!isRunning(record.state))
-    throw conflict(`cannot kill container: ${reference}: container ${record.id} is not running`);
+  if (!isRunning(record.state)) throw conflict(`container ${record.id} is not running`);
   const stopSignal = parseSignal(record.definition.config.StopSignal ?? "SIGTERM");
   if (signal === SIGKILL || signal === stopSignal) live.stoppedByUser = true;
   await signalTask(context, record, live, signal);

@@ -12,6 +12,7 @@ export function describeVersion(): VersionReply {
   const details = {
     ApiVersion: API_VERSION,
     Arch: architecture().go,
+    Experimental: "false",
     KernelVersion: release(),
     MinAPIVersion: MIN_API_VERSION,
     Os: "linux",
@@ -54,7 +55,11 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     ContainersStopped: all - running - paused,
     Images: facts.images,
     Driver: "overlay2",
-    DriverStatus: [["Backing Filesystem", backingFilesystem(facts.dataRoot)]],
+    DriverStatus: [
+      ["Backing Filesystem", backingFilesystem(facts.dataRoot)],
+      // Overlayfs does not mount over anything else.
+      ["Supports d_type", "true"],
+    ],
     Plugins: {
       Volume: ["local"],
       Network: ["bridge", "host", "null"],

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "bun:test";
+import { describeCommands } from "./commands.ts";
 import { describeInside } from "./inside.ts";
 import { type Pair, startPair } from "./pair.ts";
 import { describeSaveLoad } from "./save-load.ts";
@@ -19,5 +20,6 @@ function running(): Pair {
 
 describe("beside Docker", () => {
   describeInside(running);
-  describeSaveLoad(running);
+  describeCommands(running);
+  describe("archives", () => describeSaveLoad(running));
 });

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
@@ -189,6 +191,16 @@ describe("limits", () => {
     expect(await limited(["-m", "64m"], file("memory/memory.limit_in_bytes", "memory.max"))).toBe("67108864");
     expect(await limited(["--pids-limit", "50"], file("pids/pids.max", "pids.max"))).toBe("50");
     expect(await limited(["--cpuset-cpus", "0"], "nproc")).toBe("1");
+  });
+
+  test("a parent of one's own is made where it is missing, whatever way up its name takes", async () => {
+    const parent = `gantry-parent-${process.pid}`;
+    const flags = ["--cgroup-parent", `../../${parent}`];
+    expect(await limited(flags, "cat /proc/self/cgroup")).toContain(`:/${parent}/`);
+    for (const hierarchy of ["", ...readdirSync("/sys/fs/cgroup")]) {
+      const group = join("/sys/fs/cgroup", hierarchy, parent);
+      if (existsSync(group)) rmdirSync(group);
+    }
   });
 
   test("the kernel kills what takes too much memory, and inspect says so", async () => {

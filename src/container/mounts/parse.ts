@@ -29,6 +29,7 @@ export interface MountRequest {
 
 const PROPAGATIONS = new Set(["private", "rprivate", "shared", "rshared", "slave", "rslave"]);
 const LABEL_MODES = new Set(["z", "Z"]);
+const ACCESS_MODES = new Set(["ro", "readonly", "rw"]);
 
 /**
  * All mounts of a create request, later sources of one target replacing earlier ones in Docker's order: volumes of
@@ -47,8 +48,10 @@ export function parseMounts(
   };
   for (const bind of hostConfig.Binds ?? []) add(parseBind(bind, hostConfig.VolumeDriver));
   for (const mount of hostConfig.Mounts ?? []) add(parseMount(mount));
-  for (const [target, options] of Object.entries(hostConfig.Tmpfs ?? {}))
-    add(tmpfs(checkTarget(target, target), options));
+  for (const [target, options] of Object.entries(hostConfig.Tmpfs ?? {})) {
+    if (!target.startsWith("/")) throw invalid(`invalid mount path: '${target}' mount path must be absolute`);
+    add(tmpfs(checkTarget(target, target), checkTmpfsOptions(options)));
+  }
 
   const all = new Map<string, MountRequest>();
   for (const request of inherited) all.set(request.target, request);
@@ -67,12 +70,13 @@ export function parseBind(text: string, volumeDriver: string): MountRequest {
   const [first = "", second, mode = ""] = parts;
   if (parts.length > 3 || first === "" || second === "")
     throw invalid(`invalid volume specification: '${text}'`);
-  if (second === undefined) return volume("", checkTarget(first, text), volumeDriver);
-  const target = checkTarget(second, text);
+  if (second === undefined) return volume("", checkTarget(first, text, "volume"), volumeDriver);
+  const target = checkTarget(second, text, first.startsWith("/") ? "bind" : "volume");
   const words = mode === "" ? [] : mode.split(",");
   let readonly = false;
   let propagation = "";
   let noCopy = false;
+  if (words.filter((word) => ACCESS_MODES.has(word)).length > 1) throw invalid(`invalid mode: ${mode}`);
   for (const word of words) {
     if (word === "ro" || word === "readonly") readonly = true;
     else if (word === "nocopy") noCopy = true;
@@ -149,7 +153,7 @@ function parseMount(mount: Mount): MountRequest {
       if (mode !== undefined && mode > 0) words.push(`mode=${mode.toString(8)}`);
       for (const [name = "", value] of options ?? [])
         words.push(value === undefined ? name : `${name}=${value}`);
-      return tmpfs(target, words.join(","));
+      return tmpfs(target, checkTmpfsOptions(words.join(",")));
     }
     default:
       throw refuse("mount type unknown");
@@ -196,14 +200,25 @@ const tmpfs = (target: string, options: string): MountRequest => ({
   tmpfsOptions: options,
 });
 
-function checkTarget(target: string, specification: string): string {
-  if (!target.startsWith("/"))
-    throw invalid(
-      `invalid volume specification: '${specification}': invalid mount config: invalid mount path: '${target}' mount path must be absolute`,
+/** Options of tmpfs(5), and those of mount(8) that need nothing but the mount itself. */
+const TMPFS_OPTION =
+  /^(size|mode|uid|gid|nr_inodes|nr_blocks|mpol|huge)=.+$|^(defaults|ro|rw|(no)?(suid|dev|exec|atime|diratime|relatime|strictatime|symfollow))$/;
+
+/** Throws invalid for the first option that tmpfs does not know. */
+function checkTmpfsOptions(options: string): string {
+  const unknown = options.split(",").find((word) => word !== "" && !TMPFS_OPTION.test(word));
+  if (unknown !== undefined) throw invalid(`invalid tmpfs option ["${unknown}"]`);
+  return options;
+}
+
+function checkTarget(target: string, specification: string, type = "volume"): string {
+  const refuse = (why: string) =>
+    invalid(
+      `invalid volume specification: '${specification}': invalid mount config for type "${type}": ${why}`,
     );
+  if (!target.startsWith("/")) throw refuse(`invalid mount path: '${target}' mount path must be absolute`);
   const path = normalize(target).replace(/(?<=.)\/+$/, "");
-  if (path === "/")
-    throw invalid(`invalid volume specification: '${specification}': destination can't be '/'`);
+  if (path === "/") throw refuse("invalid specification: destination can't be '/'");
   return path;
 }
 

@@ -1,3 +1,4 @@
+import { normalize } from "node:path/posix";
 import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
 import type { Process, Spec, SpecNamespaceType } from "../../runtime/spec/index.ts";
 import type { ContainerConfig, ExecConfig, HostConfig } from "../../wire/index.ts";
@@ -66,9 +67,13 @@ export function buildSpec(input: SpecInput): Spec {
   };
 }
 
+/** The group that --cgroup-parent names, from the root of every hierarchy. */
+export function cgroupParentOf({ CgroupParent }: HostConfig): string | undefined {
+  return CgroupParent === "" ? undefined : normalize(`/${CgroupParent}`);
+}
+
 export function cgroupPathOf({ record, cgroupParent }: Pick<SpecInput, "record" | "cgroupParent">): string {
-  const parent = record.definition.hostConfig.CgroupParent || cgroupParent;
-  return `${parent.startsWith("/") ? parent : `/${parent}`}/${record.id}`;
+  return `${cgroupParentOf(record.definition.hostConfig) ?? cgroupParent}/${record.id}`;
 }
 
 function namespacesOf(host: HostConfig, joined: JoinedNamespaces): Spec["linux"]["namespaces"] {

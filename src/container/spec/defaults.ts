@@ -39,6 +39,9 @@ export function withDefaults(
     ...(host.IpcMode === "" ? { IpcMode: "private" } : {}),
     // Where version 2 is alone, what a container sees of its groups is kept apart from the host's.
     ...(host.CgroupnsMode === "" ? { CgroupnsMode: version === "2" ? "private" : "host" } : {}),
+    // How the docker CLI spells "not given".
+    PidsLimit: host.PidsLimit === 0 ? null : host.PidsLimit,
+    MemorySwappiness: host.MemorySwappiness === -1 ? null : host.MemorySwappiness,
     OomKillDisable: host.OomKillDisable ?? false,
     Runtime: host.Runtime === "" ? OWN_RUNTIME : host.Runtime,
     MaskedPaths: systemPathsUnconfined ? [] : (host.MaskedPaths ?? MASKED_PATHS),

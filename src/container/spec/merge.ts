@@ -13,15 +13,17 @@ export function mergeImageConfig(own: ContainerConfig, image: ImageConfig): Cont
   const command = hasOwnCommand || hasOwnEntrypoint ? own.Cmd : (image.Cmd ?? null);
   const entrypoint = resetsEntrypoint ? null : hasOwnEntrypoint ? own.Entrypoint : (image.Entrypoint ?? null);
   const volumes = { ...image.Volumes, ...own.Volumes };
+  const { ExposedPorts, ...others } = own;
+  const exposed = { ...image.ExposedPorts, ...ExposedPorts };
   const stopSignal = own.StopSignal ?? image.StopSignal;
   return {
-    ...own,
+    ...others,
     User: own.User || (image.User ?? ""),
     WorkingDir: own.WorkingDir || (image.WorkingDir ?? ""),
     Env: mergeEnvironment(image.Env ?? [], own.Env),
     Cmd: command,
     Entrypoint: entrypoint,
-    ExposedPorts: { ...image.ExposedPorts, ...own.ExposedPorts },
+    ...(Object.keys(exposed).length === 0 ? {} : { ExposedPorts: exposed }),
     Volumes: Object.keys(volumes).length === 0 ? null : volumes,
     Labels: { ...image.Labels, ...own.Labels },
     ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),

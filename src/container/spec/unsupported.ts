@@ -2,30 +2,32 @@ import { unsupported } from "../../errors/index.ts";
 import type { ContainerConfig, HostConfig } from "../../wire/index.ts";
 
 /** What a request can ask for that this version of the engine does not have: never ignored, refused in one sentence. */
-const REFUSALS: readonly [asked: (host: HostConfig, config: ContainerConfig) => boolean, sentence: string][] =
+const REFUSALS: readonly [
+  asked: (host: HostConfig, config: ContainerConfig) => boolean,
+  sentence: string | ((host: HostConfig) => string),
+][] = [
   [
-    [
-      (host) => (host.DeviceRequests ?? []).length > 0,
-      'could not select device driver "" with capabilities: [[gpu]]',
-    ],
-    [
-      (host) => host.Runtime !== "" && host.Runtime !== "gantry" && host.Runtime !== "runc",
-      "unknown or invalid runtime name: this engine has the runtime gantry",
-    ],
-    [
-      (host) => Object.keys(host.StorageOpt ?? {}).length > 0,
-      "--storage-opt is not supported: the overlay snapshotter has no quotas",
-    ],
-    [
-      (host) => host.VolumeDriver !== "" && host.VolumeDriver !== "local",
-      "the only volume driver of this engine is local",
-    ],
-    [
-      (host) => host.Isolation !== "" && host.Isolation !== "default",
-      "invalid isolation: Linux has only the default one",
-    ],
-    [(_host, config) => isHealthcheck(config), "health checks are not supported yet: use --no-healthcheck"],
-  ];
+    (host) => (host.DeviceRequests ?? []).length > 0,
+    'could not select device driver "" with capabilities: [[gpu]]',
+  ],
+  [
+    (host) => host.Runtime !== "" && host.Runtime !== "gantry" && host.Runtime !== "runc",
+    ({ Runtime }) => `unknown or invalid runtime name: ${Runtime}`,
+  ],
+  [
+    (host) => Object.keys(host.StorageOpt ?? {}).length > 0,
+    "--storage-opt is not supported: the overlay snapshotter has no quotas",
+  ],
+  [
+    (host) => host.VolumeDriver !== "" && host.VolumeDriver !== "local",
+    "the only volume driver of this engine is local",
+  ],
+  [
+    (host) => host.Isolation !== "" && host.Isolation !== "default",
+    ({ Isolation }) => `invalid isolation: "${Isolation}" - linux only supports 'default'`,
+  ],
+  [(_host, config) => isHealthcheck(config), "health checks are not supported yet: use --no-healthcheck"],
+];
 
 function isHealthcheck({ Healthcheck }: ContainerConfig): boolean {
   const [kind] = Healthcheck?.Test ?? [];
@@ -33,5 +35,7 @@ function isHealthcheck({ Healthcheck }: ContainerConfig): boolean {
 }
 
 export function refuseUnsupported(host: HostConfig, config: ContainerConfig): void {
-  for (const [asked, sentence] of REFUSALS) if (asked(host, config)) throw unsupported(sentence);
+  for (const [asked, sentence] of REFUSALS) {
+    if (asked(host, config)) throw unsupported(typeof sentence === "string" ? sentence : sentence(host));
+  }
 }

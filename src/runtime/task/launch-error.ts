@@ -48,9 +48,10 @@ export function launchErrorOf(failure: PlanFailure): LaunchError {
   }
   const why = `${detail}: ${describeErrno(errno)}`;
   if (op === "working-directory") {
+    const folder = JSON.stringify(detail.replace(/^\S+ to cwd /, ""));
     return new LaunchError(
       "invalid",
-      `error during container init: ${why}`,
+      `chdir to cwd (${folder}) set in config.json failed: ${describeErrno(errno)}`,
       errno === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE,
       failure,
     );
