@@ -32,8 +32,10 @@ export async function execute(
       return error.exitCode;
     }
     if (error instanceof UsageError) {
+      // Docker's CLI has two ways to say where its help is; this is where it uses the other.
+      const verb = error instanceof CountError && command.minArgs !== command.maxArgs ? "See" : "Run";
       printError(
-        `${error.message}\n\nUsage:  gantry ${command.name} ${command.usage}\n\nRun 'gantry ${command.name} --help' for more information`,
+        `${error.message}\n\nUsage:  gantry ${command.name} ${command.usage}\n\n${verb} 'gantry ${command.name} --help' for more information`,
       );
       return error instanceof CountError ? 1 : 125;
     }

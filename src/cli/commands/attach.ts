@@ -23,8 +23,8 @@ export const attach: Command = {
       "GET",
       `/containers/${segment(name)}/json`,
     );
-    if (!State.Running) throw new ExitError(1, "cannot attach to a stopped container, start it first");
-    if (State.Paused) throw new ExitError(1, "cannot attach to a paused container, unpause it first");
+    if (!State.Running) throw new ExitError(1, "You cannot attach to a stopped container, start it first");
+    if (State.Paused) throw new ExitError(1, "You cannot attach to a paused container, unpause it first");
     const path = `/containers/${Id}`;
     const stdin = !flags.bool("no-stdin") && Config.OpenStdin;
     if (stdin && Config.Tty && process.stdin.isTTY !== true)

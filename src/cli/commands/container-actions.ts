@@ -1,5 +1,8 @@
+import { ApiError } from "../../client/index.ts";
 import { bool, type Command, int, string } from "../command/command.ts";
-import { printLine } from "../output/print.ts";
+import { sentenceOf } from "../command/execute.ts";
+import { ExitError } from "../command/usage-error.ts";
+import { printError, printLine } from "../output/print.ts";
 import { forEach, segment } from "./each.ts";
 import { waitFor } from "./run.ts";
 
@@ -90,12 +93,16 @@ export const rm: Command = {
   ],
   minArgs: 1,
   run: ({ flags, args, client }) =>
-    forEach(args, (name) =>
-      client.json("DELETE", `/containers/${segment(name.replace(/^\//, ""))}`, {
-        v: flags.bool("volumes") ? 1 : undefined,
-        force: flags.bool("force") ? 1 : undefined,
-        link: flags.bool("link") ? 1 : undefined,
-      }),
+    forEach(
+      args,
+      (name) =>
+        client.json("DELETE", `/containers/${segment(name.replace(/^\//, ""))}`, {
+          v: flags.bool("volumes") ? 1 : undefined,
+          force: flags.bool("force") ? 1 : undefined,
+          link: flags.bool("link") ? 1 : undefined,
+        }),
+      // With force the wish is fulfilled.
+      { forgives: (error) => flags.bool("force") && error instanceof ApiError && error.status === 404 },
     ),
 };
 
@@ -122,7 +129,12 @@ export const rename: Command = {
   minArgs: 2,
   maxArgs: 2,
   async run({ args: [name = "", newName = ""], client }) {
-    await client.json("POST", `/containers/${segment(name)}/rename`, { name: newName });
+    try {
+      await client.json("POST", `/containers/${segment(name)}/rename`, { name: newName });
+    } catch (error) {
+      printError(sentenceOf(error));
+      throw new ExitError(1, `Error: failed to rename container named ${name}`);
+    }
     return 0;
   },
 };

@@ -12,7 +12,6 @@ export const create: Command = {
   flags: CREATE_FLAGS,
   interspersed: false,
   minArgs: 1,
-  failureCode: 125,
   async run({ flags, args, client }) {
     const [image = "", ...command] = args;
     await printLine(await createContainer(client, flags, createBody(flags, image, command)));

@@ -5,9 +5,6 @@ import { printLine } from "../output/print.ts";
 import { compileTemplate } from "../template/index.ts";
 import { filtersOf } from "./filters.ts";
 
-/** As the wire has it: JavaScript cannot hold its nanoseconds, so they are taken from the text. */
-type WireEvent = Omit<EventMessage, "timeNano"> & { timeNano: number };
-
 export const events: Command = {
   name: "events",
   usage: "[OPTIONS]",
@@ -23,21 +20,21 @@ export const events: Command = {
   maxArgs: 0,
   async run({ flags, client }) {
     const format = flags.string("format");
-    const template = format === "" || format === "json" ? undefined : compileTemplate(format);
-    const stream = client.objects<WireEvent>("/events", {
+    const template = format === "" ? undefined : compileTemplate(format === "json" ? "{{json .}}" : format);
+    const stream = client.objects<EventMessage>("/events", {
       since: flags.optional("since"),
       until: flags.optional("until"),
       filters: filtersOf(flags.list("filter")),
     });
     for await (const event of stream) {
-      if (template !== undefined) await printLine(template.render({ ...event, ID: event.Actor.ID }));
-      else await printLine(format === "json" ? JSON.stringify(event) : line(event));
+      if (template === undefined) await printLine(line(event));
+      else await printLine(template.render(format === "json" ? event : { ...event, ID: event.Actor.ID }));
     }
     return 0;
   },
 };
 
-function line({ Type, Action, Actor, timeNano }: WireEvent): string {
+function line({ Type, Action, Actor, timeNano }: EventMessage): string {
   const attributes = Object.entries(Actor.Attributes)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${value}`);

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { messageOf } from "../../errors/index.ts";
 import { parseReference, withDefaultTag } from "../../reference/index.ts";
 import type { ImageDeleteItem } from "../../wire/index.ts";
 import { bool, type Command, list, string } from "../command/command.ts";
@@ -20,12 +21,23 @@ export const tag: Command = {
   minArgs: 2,
   maxArgs: 2,
   async run({ args: [source = "", target = ""], client }) {
-    const { tag: name } = withDefaultTag(parseReference(target));
+    const { tag: name } = withDefaultTag(parseTarget(target));
     const repo = target.replace(/:[^:/]+$/, "");
     await client.json("POST", `/images/${segment(source)}/tag`, { repo, tag: name });
     return 0;
   },
 };
+
+function parseTarget(target: string) {
+  try {
+    return parseReference(target);
+  } catch (cause) {
+    throw new Error(
+      `Error parsing reference: ${JSON.stringify(target)} is not a valid repository/tag: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
 
 export const rmi: Command = {
   name: "rmi",

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { ApiError, type EngineClient } from "../../client/index.ts";
 import type { ByteChannel } from "../../platform/channel/index.ts";
+import { parseReference } from "../../reference/index.ts";
 import type { Command, Invocation } from "../command/command.ts";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";
@@ -25,9 +26,9 @@ export const run: Command = {
   async run(invocation) {
     const { flags, args, client } = invocation;
     if (flags.bool("rm") && flags.string("restart") !== "no")
-      throw new ExitError(FAILED, "gantry: conflicting options: cannot specify both --restart and --rm");
+      throw new Error("conflicting options: cannot specify both --restart and --rm");
     if (flags.bool("detach") && flags.has("attach"))
-      throw new ExitError(FAILED, "gantry: conflicting options: cannot specify both --attach and --detach");
+      throw new ExitError(1, "conflicting options: cannot specify both --attach and --detach");
     const [image = "", ...command] = args;
     const body = createBody(flags, image, command);
     if (body.Tty === true && body.AttachStdin === true && process.stdin.isTTY !== true)
@@ -48,11 +49,12 @@ export async function createContainer(
   flags: FlagValues,
   body: CreateBody,
 ): Promise<string> {
+  const image = String(body.Image);
+  if (!/^(sha256:)?[0-9a-f]{64}$/.test(image)) parseReference(image);
   const cidfile = flags.string("cidfile");
   if (cidfile !== "" && existsSync(cidfile)) {
-    throw new ExitError(
-      FAILED,
-      `gantry: container ID file found, make sure the other container isn't running or delete ${cidfile}`,
+    throw new Error(
+      `container ID file found, make sure the other container isn't running or delete ${cidfile}`,
     );
   }
   const policy = flags.string("pull");
@@ -66,11 +68,8 @@ export async function createContainer(
     name: flags.optional("name"),
     platform: platform === "" ? undefined : platform,
   };
-  const created = await withImage(
-    client,
-    String(body.Image),
-    { policy, platform, quiet: flags.bool("quiet") },
-    () => client.json<{ Id: string; Warnings: string[] | null }>("POST", "/containers/create", query, body),
+  const created = await withImage(client, image, { policy, platform, quiet: flags.bool("quiet") }, () =>
+    client.json<{ Id: string; Warnings: string[] | null }>("POST", "/containers/create", query, body),
   );
   for (const warning of created.Warnings ?? []) printError(`WARNING: ${warning}`);
   if (cidfile !== "") writeFileSync(cidfile, created.Id);

@@ -20,7 +20,9 @@ export const start: Command = {
   async run(invocation) {
     const { flags, args, client } = invocation;
     if (!flags.bool("attach") && !flags.bool("interactive"))
-      return forEach(args, (name) => client.json("POST", `/containers/${segment(name)}/start`));
+      return forEach(args, (name) => client.json("POST", `/containers/${segment(name)}/start`), {
+        summary: "Error: failed to start containers",
+      });
     if (args.length > 1) throw new ExitError(1, "you cannot start and attach multiple containers at once");
     return startAttached(invocation, args[0] ?? "");
   },

@@ -4,6 +4,9 @@ import { print } from "../output/print.ts";
 import { formatTable } from "../output/table.ts";
 import { segment } from "./each.ts";
 
+/** Docker gives these columns more room than those of its lists. */
+const MIN_WIDTH = 20;
+
 export const top: Command = {
   name: "top",
   usage: "CONTAINER [ps OPTIONS]",
@@ -16,7 +19,7 @@ export const top: Command = {
     const { Titles, Processes } = await client.json<TopReply>("GET", `/containers/${segment(name)}/top`, {
       ps_args: options.join(" "),
     });
-    await print(formatTable([Titles, ...Processes]));
+    await print(formatTable([Titles, ...Processes], MIN_WIDTH));
     return 0;
   },
 };

@@ -25,7 +25,7 @@ export async function printList<Row>(rows: readonly Row[], options: ListOptions<
   const format = options.format.trim();
   const isTable = format === "" || format === "table" || format.startsWith("table ");
   if (format === "json") {
-    await print(rows.map((row) => `${JSON.stringify(valuesOf(row, columns))}\n`).join(""));
+    await print(rows.map((row) => `${goJson(valuesOf(row, columns))}\n`).join(""));
     return;
   }
   const source = isTable
@@ -53,6 +53,15 @@ export async function printList<Row>(rows: readonly Row[], options: ListOptions<
 
 const valuesOf = <Row>(row: Row, columns: readonly Column<Row>[]): Record<string, string> =>
   Object.fromEntries(columns.map(({ name, text }) => [name, text(row)]));
+
+/** As Go's encoding/json writes a map: keys in order, and nothing that HTML could take for its own. */
+function goJson(values: Readonly<Record<string, string>>): string {
+  const sorted = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(Object.fromEntries(sorted)).replace(
+    /[<>&\u2028\u2029]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
 
 /** `{{.Label "com.example.key"}}` is headed by the last part of its key. */
 const labelHeader = (key: unknown): string =>

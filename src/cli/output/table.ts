@@ -1,9 +1,9 @@
 /** Columns as Docker prints them: each as wide as its widest cell and three more, but at least ten. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(rows: readonly (readonly string[])[], minWidth = MIN_WIDTH): string {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, at) => {
-      widths[at] = Math.max(widths[at] ?? MIN_WIDTH, displayWidth(cell) + PADDING);
+      widths[at] = Math.max(widths[at] ?? minWidth, displayWidth(cell) + PADDING);
     });
   }
   const lines = rows.map((row) =>

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { FlagValues } from "../command/flags.ts";
-import { ExitError } from "../command/usage-error.ts";
+import { UsageError } from "../command/usage-error.ts";
 import { parseMountFlag } from "./mount-flag.ts";
 import { networksOf } from "./networks.ts";
 import { pairs } from "./pairs.ts";
@@ -20,8 +20,7 @@ export function createBody(flags: FlagValues, image: string, command: readonly s
   const attach = new Set(flags.list("attach").map((name) => name.toLowerCase()));
   for (const name of attach) {
     if (!["stdin", "stdout", "stderr"].includes(name))
-      throw new ExitError(
-        125,
+      throw new UsageError(
         `invalid argument "${name}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
       );
   }
@@ -102,7 +101,7 @@ function linesOf(path: string): string[] {
   try {
     text = readFileSync(path, "utf8");
   } catch {
-    throw new ExitError(125, `open ${path}: no such file or directory`);
+    throw new Error(`open ${path}: no such file or directory`);
   }
   return text
     .split(/\r?\n/)
@@ -114,7 +113,7 @@ function linesOf(path: string): string[] {
 export function environmentOf(flags: FlagValues): string[] {
   const lines = [...flags.list("env-file").flatMap(linesOf), ...flags.list("env")];
   return lines.flatMap((line) => {
-    if (line.startsWith("=")) throw new ExitError(125, `invalid environment variable: ${line}`);
+    if (line.startsWith("=")) throw new Error(`invalid environment variable: ${line}`);
     if (line.includes("=")) return [line];
     const value = process.env[line];
     return value === undefined ? [] : [`${line}=${value}`];
@@ -125,7 +124,7 @@ export function environmentOf(flags: FlagValues): string[] {
 export function restartPolicy(text: string): { Name: string; MaximumRetryCount: number } {
   const [name = "", count] = text.split(":");
   if (count !== undefined && !/^\d+$/.test(count))
-    throw new ExitError(125, `invalid restart policy format: maximum retry count must be an integer`);
+    throw new Error(`invalid restart policy format: maximum retry count must be an integer`);
   return { Name: name, MaximumRetryCount: Number(count ?? 0) };
 }
 
@@ -145,8 +144,7 @@ function securityOption(text: string): string {
   try {
     return `seccomp=${JSON.stringify(JSON.parse(readFileSync(path, "utf8")))}`;
   } catch (error) {
-    throw new ExitError(
-      125,
+    throw new Error(
       `opening seccomp profile (${path}) failed: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
@@ -189,10 +187,7 @@ function nanoseconds(flags: FlagValues, name: string): number {
   let total = 0;
   if (text === "0") return 0;
   if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text))
-    throw new ExitError(
-      125,
-      `invalid argument "${text}" for "--${name}" flag: time: invalid duration "${text}"`,
-    );
+    throw new UsageError(`invalid argument "${text}" for "--${name}" flag: time: invalid duration "${text}"`);
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
     total += Number(number) * (units[unit ?? ""] ?? 0);
   }

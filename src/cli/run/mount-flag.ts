@@ -1,8 +1,8 @@
 import { parseBytes } from "../../units/index.ts";
-import { ExitError } from "../command/usage-error.ts";
+import { UsageError } from "../command/usage-error.ts";
 import { pairs } from "./pairs.ts";
 
-/** "--mount type=bind,src=/a,dst=/b,readonly" as a Mount of HostConfig. Throws ExitError. */
+/** "--mount type=bind,src=/a,dst=/b,readonly" as a Mount of HostConfig. Throws UsageError. */
 export function parseMountFlag(text: string): Record<string, unknown> {
   const mount: Record<string, unknown> = { Type: "volume" };
   const part = (name: string) => {
@@ -17,8 +17,7 @@ export function parseMountFlag(text: string): Record<string, unknown> {
     const key = (at < 0 ? field : field.slice(0, at)).toLowerCase();
     const value = at < 0 ? "" : field.slice(at + 1);
     const isYes = at < 0 || value === "true" || value === "1";
-    const refuse = (why: string) =>
-      new ExitError(125, `invalid argument "${text}" for "--mount" flag: ${why}`);
+    const refuse = (why: string) => new UsageError(`invalid argument "${text}" for "--mount" flag: ${why}`);
     if (at < 0 && !["readonly", "ro", "bind-nonrecursive", "bind-create-src", "volume-nocopy"].includes(key))
       throw refuse(`invalid field '${field}' must be a key=value pair`);
     switch (key) {
@@ -90,7 +89,7 @@ export function parseMountFlag(text: string): Record<string, unknown> {
     }
   }
   if (mount.Target === undefined)
-    throw new ExitError(125, `invalid argument "${text}" for "--mount" flag: target is required`);
+    throw new UsageError(`invalid argument "${text}" for "--mount" flag: target is required`);
   return mount;
 }
 
@@ -98,7 +97,7 @@ const object = (value: unknown): Record<string, unknown> =>
   typeof value === "object" && value !== null ? { ...value } : {};
 
 /** How what is mounted below the source is treated. */
-function bindRecursive(value: string, refuse: (why: string) => ExitError): Record<string, boolean> {
+function bindRecursive(value: string, refuse: (why: string) => UsageError): Record<string, boolean> {
   switch (value) {
     case "enabled":
       return {};

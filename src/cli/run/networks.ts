@@ -1,5 +1,5 @@
 import type { FlagValues } from "../command/flags.ts";
-import { ExitError } from "../command/usage-error.ts";
+import { UsageError } from "../command/usage-error.ts";
 import { pairs } from "./pairs.ts";
 
 /** `--network NAME` or `--network name=NAME,alias=…,ip=…,ip6=…,mac-address=…,driver-opt=K=V,gw-priority=N`. */
@@ -13,8 +13,7 @@ export function networksOf(flags: FlagValues): { mode: string; endpoints: Record
   const given = flags.list("network").map(parseNetworkFlag);
   const names = given.map(({ name }) => name);
   if (new Set(names).size < names.length)
-    throw new ExitError(
-      125,
+    throw new Error(
       `network "${names.find((name, at) => names.indexOf(name) < at)}" is specified multiple times`,
     );
   const [first = { name: "default", settings: {} }, ...others] = given;
@@ -50,14 +49,14 @@ function parseNetworkFlag(text: string): NetworkFlag {
   for (const field of text.split(",")) {
     const at = field.indexOf("=");
     if (at < 0)
-      throw new ExitError(125, `invalid argument "${text}" for "--network" flag: invalid field ${field}`);
+      throw new UsageError(`invalid argument "${text}" for "--network" flag: invalid field ${field}`);
     const key = field.slice(0, at).trim().toLowerCase();
     values.set(key, [...(values.get(key) ?? []), field.slice(at + 1)]);
   }
   const known = ["name", "alias", "ip", "ip6", "mac-address", "link-local-ip", "driver-opt", "gw-priority"];
   for (const key of values.keys())
     if (!known.includes(key))
-      throw new ExitError(125, `invalid argument "${text}" for "--network" flag: invalid field key ${key}`);
+      throw new UsageError(`invalid argument "${text}" for "--network" flag: invalid field key ${key}`);
   const one = (key: string) => values.get(key)?.at(-1);
   const ipam = {
     ...(one("ip") === undefined ? {} : { IPv4Address: one("ip") }),

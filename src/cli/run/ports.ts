@@ -1,5 +1,3 @@
-import { ExitError } from "../command/usage-error.ts";
-
 interface Binding {
   readonly HostIp: string;
   readonly HostPort: string;
@@ -13,15 +11,15 @@ export function parsePublish(texts: readonly string[]): Record<string, Binding[]
   const bindings: Record<string, Binding[]> = {};
   for (const text of texts) {
     const groups = FORMAT.exec(text)?.groups;
-    if (groups === undefined) throw refusal(text, `invalid containerPort: ${text}`);
+    if (groups === undefined) throw refusal(`invalid containerPort: ${text.split(":").at(-1)}`);
     const { ip = "", host = "", container = "", protocol = "tcp" } = groups;
     const inside = rangeOf(container);
     const outside = host === "" ? undefined : rangeOf(host);
-    if (inside === undefined) throw refusal(text, `invalid containerPort: ${container}`);
-    if (host !== "" && outside === undefined) throw refusal(text, `invalid hostPort: ${host}`);
+    if (inside === undefined) throw refusal(`invalid containerPort: ${container}`);
+    if (host !== "" && outside === undefined) throw refusal(`invalid hostPort: ${host}`);
     const count = inside.last - inside.first;
     if (outside !== undefined && outside.last - outside.first !== count && count !== 0)
-      throw refusal(text, `invalid ranges specified for container and host Ports: ${container} and ${host}`);
+      throw refusal(`invalid ranges specified for container and host Ports: ${container} and ${host}`);
     for (let at = 0; at <= count; at++) {
       const key = `${inside.first + at}/${protocol.toLowerCase()}`;
       const port =
@@ -42,7 +40,7 @@ export function exposedPorts(texts: readonly string[]): Record<string, Record<st
   for (const text of texts) {
     const [numbers = "", protocol = "tcp"] = text.split("/");
     const range = rangeOf(numbers);
-    if (range === undefined) throw new ExitError(125, `invalid range format for --expose: ${text}`);
+    if (range === undefined) throw new Error(`invalid range format for --expose: ${text}`);
     for (let port = range.first; port <= range.last; port++) ports[`${port}/${protocol.toLowerCase()}`] = {};
   }
   return ports;
@@ -55,5 +53,4 @@ function rangeOf(text: string): { first: number; last: number } | undefined {
   return first <= last && last <= 65535 ? { first, last } : undefined;
 }
 
-const refusal = (text: string, why: string) =>
-  new ExitError(125, `invalid argument "${text}" for "-p, --publish" flag: ${why}`);
+const refusal = (why: string) => new Error(why);

@@ -1,12 +1,24 @@
+import { messageOf } from "../../errors/index.ts";
 import { parseBytes } from "../../units/index.ts";
 import type { FlagValues } from "../command/flags.ts";
-import { ExitError } from "../command/usage-error.ts";
+import { UsageError } from "../command/usage-error.ts";
 
 /** Bytes of a flag's value; 0 when it was not given. -1 stays -1 (unlimited). */
 function bytesOf(flags: FlagValues, name: string): number {
   const text = flags.optional(name);
   if (text === undefined) return 0;
-  return text === "-1" ? -1 : parseBytes(text);
+  if (text === "-1") return -1;
+  try {
+    return parseBytes(text);
+  } catch (cause) {
+    const spelling = name === "memory" ? "-m, --memory" : `--${name}`;
+    throw new UsageError(
+      `invalid argument ${JSON.stringify(text)} for "${spelling}" flag: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** Limits of memory, CPU and processes, as HostConfig has them. */
@@ -36,8 +48,7 @@ export function resourcesOf(flags: FlagValues): Record<string, unknown> {
 function nanoCpus(text: string | undefined): number {
   if (text === undefined) return 0;
   if (!/^\d+(\.\d*)?$|^\.\d+$/.test(text))
-    throw new ExitError(
-      125,
+    throw new UsageError(
       `invalid argument "${text}" for "--cpus" flag: failed to parse ${text} as a rational number`,
     );
   return Math.round(Number(text) * 1e9);
@@ -47,10 +58,7 @@ function nanoCpus(text: string | undefined): number {
 function parseUlimit(text: string): { Name: string; Soft: number; Hard: number } {
   const [, name = "", soft, hard] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
   if (soft === undefined)
-    throw new ExitError(
-      125,
-      `invalid argument "${text}" for "--ulimit" flag: invalid ulimit argument: ${text}`,
-    );
+    throw new UsageError(`invalid argument "${text}" for "--ulimit" flag: invalid ulimit argument: ${text}`);
   return { Name: name, Soft: Number(soft), Hard: Number(hard ?? soft) };
 }
 
@@ -60,8 +68,7 @@ export function blkioOf(flags: FlagValues): Record<string, unknown> {
     flags.list(name).map((text) => {
       const [, path = "", rate = ""] = /^(\/dev\/[^:]+):(.+)$/.exec(text) ?? [];
       if (path === "")
-        throw new ExitError(
-          125,
+        throw new UsageError(
           `invalid argument "${text}" for "--${name}" flag: bad format: ${text}. Correct format is <device-path>:<number>${inBytes ? "[<unit>]" : ""}`,
         );
       return { Path: path, Rate: inBytes ? parseBytes(rate) : Number(rate) };

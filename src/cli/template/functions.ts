@@ -2,7 +2,11 @@ import { TemplateError } from "./template-error.ts";
 
 /** Functions of text/template and those that Docker adds to it. */
 export const FUNCTIONS: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
-  json: (value) => JSON.stringify(value ?? null),
+  // Bigints are numbers too large to be exact otherwise.
+  json: (value) =>
+    JSON.stringify(value ?? null, (_key, item: unknown) =>
+      typeof item === "bigint" ? JSON.rawJSON(String(item)) : item,
+    ),
   join: (values, separator) =>
     items(values)
       .map(formatValue)
