@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import type { Engine } from "../daemon/index.ts";
-import { invalid } from "../errors/index.ts";
+import { cancelled, invalid } from "../errors/index.ts";
 import { type JsonObject, object } from "./parse/fields.ts";
 import type { Query } from "./parse/query.ts";
 
@@ -48,11 +48,21 @@ export async function readJson(exchange: Exchange): Promise<JsonObject> {
 }
 
 /**
- * The body as a stream of its own: whoever has read enough of it may destroy it, and the connection still carries the
- * answer.
+ * The body as a stream of its own: whoever has read enough of it may destroy it, the rest is then read and dropped, and
+ * the connection still carries the answer.
  */
-export const bodyOf = ({ request }: Exchange): Readable =>
-  Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
+export function bodyOf({ request }: Exchange): Readable {
+  const body = new PassThrough();
+  request.pipe(body);
+  request.once("close", () => {
+    if (!request.complete) body.destroy(cancelled("the client went away while it sent the body"));
+  });
+  body.once("close", () => {
+    request.unpipe(body);
+    request.resume();
+  });
+  return body;
+}
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -19,7 +19,6 @@ beforeAll(async () => {
     "1d",
   );
   await daemon.docker("run", "--name", "ended", "--label", "a=b", "busybox", "sh", "-c", "echo out; exit 3");
-  await daemon.docker("tag", "busybox", "example/other:1");
 }, 60_000);
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
