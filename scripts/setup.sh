@@ -7,14 +7,23 @@ purpose=${1:-run}
 
 step() { printf 'gantry: %s\n' "$*" >&2; }
 fail() { printf 'gantry: %s\n' "$*" >&2; exit 1; }
+# What other programs say is shown only when they fail.
+quietly() {
+  said=$(mktemp)
+  if "$@" >"$said" 2>&1 </dev/null; then rm -f "$said"; return 0; fi
+  cat "$said" >&2
+  rm -f "$said"
+  return 1
+}
 
 # One set-up at a time: two would install into the same folders.
 if [ "${GANTRY_SETUP_LOCKED:-}" != yes ]; then
   GANTRY_SETUP_LOCKED=yes exec flock "$(pwd)/package-lock.json" sh scripts/setup.sh "$purpose"
 fi
 
-# The shim and the hello program are compiled here; nft and iptables write packet rules; busybox is a built-in image.
-packages='gcc libc6-dev make pkg-config libseccomp-dev libarchive-dev libacl1-dev libzstd-dev liblz4-dev busybox-static
+# The shim and the hello program are compiled here, the libraries are what a static libarchive is linked with; nft and iptables write packet rules; busybox is a built-in image.
+packages='gcc libc6-dev make pkg-config libseccomp-dev libarchive-dev libacl1-dev nettle-dev libzstd-dev liblz4-dev
+liblzma-dev libbz2-dev zlib1g-dev libxml2-dev busybox-static
 nftables iptables'
 # The C tests, the peers of the comparisons, the clients that drive the daemon, a root file system to import, terminals.
 if [ "$purpose" = test ]; then
@@ -37,17 +46,15 @@ if [ -n "$missing" ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
   fi
-  {
-    apt-get -qq update || true
-    # shellcheck disable=SC2086 # a list of words
-    apt-get -qq install -y --no-install-recommends $missing
-  } >&2 </dev/null || fail "apt-get could not install them; see its words above"
+  # shellcheck disable=SC2086 # a list of words
+  quietly sh -c 'apt-get -qq update || true; exec apt-get -qq install -y --no-install-recommends "$@"' apt $missing ||
+    fail 'apt-get could not install them; see its words above'
 fi
 
 # npm leaves this file behind as the record of what it installed.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   step 'installing npm packages'
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || fail 'npm ci failed; see its words above'
+  quietly npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || fail 'npm ci failed; see its words above'
   # The only install script that is needed, and so the only one that is run: it puts Bun's program into its place.
   (cd node_modules/bun && node install.js >&2) || fail 'Bun could not be installed'
   touch node_modules/.package-lock.json
