@@ -87,6 +87,14 @@ static void say_until(const char *text, char end) {
     say_bytes(text, length);
 }
 
+/* The numbers of the machine's own namespaces (linux/proc_ns.h, PROC_*_INIT_INO). */
+static int is_the_machines(const char *target) {
+    static const char *const initial[] = {"pid:[4026531836]", "uts:[4026531838]", "ipc:[4026531839]", "cgroup:[4026531835]"};
+    for (unsigned long i = 0; i < sizeof initial / sizeof *initial; i++)
+        if (begins(target, initial[i])) return 1;
+    return 0;
+}
+
 static void say_namespaces(void) {
     static const char *const names[] = {"mnt", "pid", "net", "uts", "ipc", "cgroup"};
     static const char *const meanings[] = {"files", "processes", "network", "hostname", "shared memory", "cgroup tree"};
@@ -95,11 +103,12 @@ static void say_namespaces(void) {
         unsigned long at = length_of(path);
         for (unsigned long j = 0; names[i][j] != 0; j++) path[at++] = names[i][j];
         path[at] = 0;
-        long length = call(SYS_READLINK, (long)path, (long)target, sizeof target);
+        long length = call(SYS_READLINK, (long)path, (long)target, sizeof target - 1);
         if (length <= 0) continue;
+        target[length] = 0;
         say("      ");
         say_bytes(target, (unsigned long)length);
-        say("  its own view of: ");
+        say(is_the_machines(target) ? "  the machine's view of: " : "  its own view of: ");
         say(meanings[i]);
         say("\n");
     }
