@@ -49,7 +49,8 @@ export function openStore(file: string, migrations: readonly Migration[]): Store
         database.exec("COMMIT");
       } catch (error) {
         pending = [];
-        database.exec("ROLLBACK");
+        // A full disk makes SQLite roll back by itself (sqlite.org/lang_transaction.html, section 3).
+        if (database.isTransaction) database.exec("ROLLBACK");
         throw error;
       } finally {
         depth--;

@@ -163,7 +163,9 @@ function optionalText(value: unknown, where: string): string | undefined {
   return value;
 }
 
+/** Programs written in Go say null for a list without entries. */
 function list(value: unknown, where: string): readonly unknown[] {
+  if (value === null) return [];
   if (!Array.isArray(value)) throw wrong(`${where} is missing`);
   return value;
 }

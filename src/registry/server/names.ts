@@ -54,13 +54,16 @@ export function parseRepositoryName(text: string): string {
   return text;
 }
 
+/** Throws TAG_INVALID. */
+export function parseTag(text: string): string {
+  if (TAG.test(text)) return text;
+  throw new RegistryError("TAG_INVALID", "invalid tag name", { detail: { tag: text.slice(0, 200) } });
+}
+
 /** What a manifest is asked for by. */
 export type ManifestReference = { readonly tag: string } | { readonly digest: BlobDigest };
 
 /** A tag cannot hold a colon and a digest must. Throws TAG_INVALID or DIGEST_INVALID. */
 export function parseManifestReference(text: string): ManifestReference {
-  if (text.includes(":")) return { digest: parseDigest(text) };
-  if (!TAG.test(text))
-    throw new RegistryError("TAG_INVALID", "invalid tag name", { detail: { tag: text.slice(0, 200) } });
-  return { tag: text };
+  return text.includes(":") ? { digest: parseDigest(text) } : { tag: parseTag(text) };
 }

@@ -76,14 +76,17 @@ test("clients that want one blob share one download, and see it while it arrives
   const digest = sha256(blob);
   const { promise: half, resolve: goOn } = Promise.withResolvers<void>();
   let downloads = 0;
-  await using upstream = await startServer((path, respond) => {
+  await using upstream = await startServer((path, respond, method) => {
     if (!path.endsWith(digest)) return respond(404);
+    if (method === "HEAD") return respond(200, undefined, blob.length);
     downloads++;
     respond(200, blob.subarray(0, 2 << 20), blob.length);
     half.then(() => respond(0, blob.subarray(2 << 20)));
   });
   await using cache = await cacheOf(upstream);
-  const readers = await Promise.all(Array.from({ length: 10 }, () => cache.get(`/v2/a/blobs/${digest}`)));
+  // From two repositories, both of which have the blob upstream.
+  const ask = (n: number) => cache.get(`/v2/${n < 5 ? "a" : "b"}/blobs/${digest}`);
+  const readers = await Promise.all(Array.from({ length: 10 }, (_, n) => ask(n)));
   const bodies = readers.map(async (answer) => {
     const reader = answer.body?.getReader();
     const first = await reader?.read();
@@ -100,6 +103,7 @@ test("clients that want one blob share one download, and see it while it arrives
     expect(sha256(Buffer.concat(chunks))).toBe(digest);
   }
   expect(downloads).toBe(1);
+  expect((await cache.request("HEAD", `/v2/b/blobs/${digest}`)).status).toBe(200);
 });
 
 test("a blob that is not what its digest says reaches nobody whole, and is not kept", async () => {
@@ -217,11 +221,15 @@ test("referrers are upstream's, with their filter and pages", async () => {
 
 /** A registry of ill will. `respond` may be called again to send more; -1 cuts the connection. */
 async function startServer(
-  answer: (path: string, respond: (status: number, body?: Uint8Array, length?: number) => void) => void,
+  answer: (
+    path: string,
+    respond: (status: number, body?: Uint8Array, length?: number) => void,
+    method: string,
+  ) => void,
 ): Promise<{ url: string } & AsyncDisposable> {
   const server: Server = createServer((request, response) => {
     let left = 0;
-    answer(request.url ?? "", (status, body, length) => {
+    const send = (status: number, body?: Uint8Array, length?: number) => {
       if (status === -1) {
         response.destroy();
         return;
@@ -232,8 +240,9 @@ async function startServer(
       }
       left -= body?.length ?? 0;
       if (body !== undefined) response.write(body);
-      if (left <= 0) response.end();
-    });
+      if (left <= 0 || request.method === "HEAD") response.end();
+    };
+    answer(request.url ?? "", send, request.method ?? "");
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

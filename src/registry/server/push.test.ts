@@ -220,6 +220,27 @@ test("a manifest needs its blobs, an index its manifests, both of the right size
   expect(child).toBe(sha256(text));
 });
 
+test("a manifest pushed by its digest takes any number of tags", async () => {
+  const { digest: manifest, bytes: text } = await registry.pushImage("push/tags", "first");
+  const put = (query: string) => registry.pushManifest("push/tags", `${manifest}?${query}`, text);
+  const answer = await put("tag=1.2.3&tag=1.2&tag=latest");
+  expect([answer.status, answer.headers.get("oci-tag")]).toEqual([201, "1.2.3, 1.2, latest"]);
+  const list = (await (await registry.get("/v2/push/tags/tags/list")).json()) as { tags: string[] };
+  expect(list.tags).toEqual(["1.2", "1.2.3", "first", "latest"]);
+  const bad = await put("tag=ok&tag=../x");
+  expect([bad.status, await codeOf(bad)]).toEqual([400, "TAG_INVALID"]);
+  expect((await registry.get("/v2/push/tags/manifests/ok")).status).toBe(404);
+});
+
+test("lists without entries may be null", async () => {
+  await registry.pushBlob("push/null", "{}");
+  expect(
+    (await registry.pushManifest("push/null", "a", manifestBytes("{}", [], { layers: null }))).status,
+  ).toBe(201);
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: null });
+  expect((await registry.pushManifest("push/null", "b", index, OCI_INDEX)).status).toBe(201);
+});
+
 test("foreign layers are fetched from elsewhere, so they need not be here", async () => {
   const config = "{}";
   await registry.pushBlob("push/foreign", config);

@@ -253,11 +253,15 @@ export async function openRegistryServer(options: RegistryServerOptions): Promis
 function asRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   const errno = errnoOf(error);
-  if (errno === "ENOSPC" || errno === "EDQUOT") {
+  if (errno === "ENOSPC" || errno === "EDQUOT" || isDatabaseFull(error)) {
     return new RegistryError("UNKNOWN", "the registry's disk is full", { status: 507, cause: error });
   }
   return new RegistryError("UNKNOWN", "internal error; the registry's log says more", { cause: error });
 }
+
+/** SQLITE_FULL (sqlite.org/rescode.html). */
+const isDatabaseFull = (error: unknown) =>
+  error instanceof Error && "errcode" in error && error.errcode === 13;
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

@@ -16,6 +16,13 @@ import { readSmall, Upstream, type UpstreamOptions, UpstreamUnavailable } from "
 /** Of a pass-through or of a reader of a download. */
 const BUFFER_BYTES = 1 << 18;
 
+/** A download with the repository that asked first, and all that are to have the blob. */
+interface Flight {
+  readonly by: string;
+  readonly for: Set<string>;
+  readonly started: Promise<Download | undefined>;
+}
+
 /** Serves another registry's content, and keeps what it served. What is kept is served also while that registry is down. */
 export class PullThroughCache implements AsyncDisposable {
   readonly #upstream: Upstream;
@@ -25,7 +32,8 @@ export class PullThroughCache implements AsyncDisposable {
   readonly #mirror: ManifestMirror;
   readonly #closing = new AbortController();
   /** One download a blob, however many ask for it. */
-  readonly #downloads = new Map<string, Promise<Download | undefined>>();
+  readonly #downloads = new Map<BlobDigest, Flight>();
+  /** For the end of the cache to wait for. */
   readonly #running = new Set<Promise<void>>();
 
   constructor(options: UpstreamOptions, storage: RegistryStorage, metrics: Metrics, log: Log) {
@@ -62,18 +70,18 @@ export class PullThroughCache implements AsyncDisposable {
       return "sent";
     }
     const download = await this.#download(repository, digest);
-    const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
     if (download === undefined) await this.#passThrough(exchange, repository, digest);
-    else await sendStream(exchange, digest, download.sizeBytes, download.read(buffer));
+    else if (!download.attach()) return "stored";
+    else
+      await sendStream(exchange, digest, download.sizeBytes, download.read(Buffer.allocUnsafe(BUFFER_BYTES)));
     return "sent";
   }
 
   /** A blob that came through another repository is given to this one when upstream has it there, too. */
   async #knownElsewhere(repository: string, digest: BlobDigest): Promise<boolean> {
-    const { store, blobs, repositories } = this.#storage;
-    if (blobs.sizeOf(digest) === undefined) return false;
+    if (this.#storage.blobs.sizeOf(digest) === undefined) return false;
     await this.#askForBlob("HEAD", repository, digest, this.#closing.signal);
-    store.transaction(() => blobs.link(repositories.ensure(repository), digest));
+    this.#link([repository], digest);
     return true;
   }
 
@@ -90,41 +98,77 @@ export class PullThroughCache implements AsyncDisposable {
   }
 
   /** The download under way, or a new one; undefined when the blob cannot be kept. */
-  #download(repository: string, digest: BlobDigest): Promise<Download | undefined> {
-    const key = `${repository}@${digest}`;
-    const known = this.#downloads.get(key);
-    if (known !== undefined) return known;
-    const started = this.#start(repository, digest, () => this.#downloads.delete(key));
-    this.#downloads.set(key, started);
-    return started;
+  async #download(repository: string, digest: BlobDigest): Promise<Download | undefined> {
+    const known = this.#downloads.get(digest);
+    if (known === undefined) {
+      const wanted = new Set([repository]);
+      const started = this.#start(repository, digest, wanted);
+      this.#downloads.set(digest, { by: repository, started, for: wanted });
+      return started;
+    }
+    // Another repository's download: this one gets the blob when upstream has it there, too.
+    if (!known.for.has(repository)) {
+      const answer = await this.#askForBlob("HEAD", repository, digest, this.#closing.signal);
+      await answer.body?.cancel();
+      if (this.#downloads.get(digest) === known) known.for.add(repository);
+      else this.#link([repository], digest);
+    }
+    try {
+      return await known.started;
+    } catch (error) {
+      // What another repository was refused says nothing about this one.
+      if (known.by === repository) throw error;
+      return this.#download(repository, digest);
+    }
   }
 
-  async #start(repository: string, digest: BlobDigest, ended: () => void): Promise<Download | undefined> {
+  /** Give a blob to repositories, if it is here. */
+  #link(names: Iterable<string>, digest: BlobDigest): void {
+    const { store, blobs, repositories } = this.#storage;
+    store.transaction(() => {
+      if (blobs.sizeOf(digest) === undefined) return;
+      for (const name of names) blobs.link(repositories.ensure(name), digest);
+    });
+  }
+
+  async #start(
+    repository: string,
+    digest: BlobDigest,
+    wanted: ReadonlySet<string>,
+  ): Promise<Download | undefined> {
     const { uploads } = this.#storage;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, this.#closing.signal]);
+    let isRunning = false;
     try {
       const answer = await this.#askForBlob("GET", repository, digest, signal);
       const sizeBytes = lengthOf(answer);
       if (answer.body === null || !evictFor(sizeBytes, this.#storage)) {
         await answer.body?.cancel();
-        ended();
         return undefined;
       }
       this.#count("blob", "miss");
       const upload = await uploads.take(repository, uploads.begin(repository, algorithmOf(digest)));
       const { download, done } = await Download.start(upload, digest, sizeBytes, answer.body, stop);
-      const running = done
-        .catch((error) => this.#log.error(`a download could not be kept: ${messageOf(error)}`))
-        .finally(() => {
-          ended();
-          this.#running.delete(running);
-        });
+      const running = this.#finish(done, digest, wanted);
       this.#running.add(running);
+      running.finally(() => this.#running.delete(running));
+      isRunning = true;
       return download;
+    } finally {
+      if (!isRunning) this.#downloads.delete(digest);
+    }
+  }
+
+  /** When the bytes are here, link them to every repository that waited for them. */
+  async #finish(done: Promise<void>, digest: BlobDigest, wanted: ReadonlySet<string>): Promise<void> {
+    try {
+      await done;
+      this.#link(wanted, digest);
     } catch (error) {
-      ended();
-      throw error;
+      this.#log.error(`a download could not be kept: ${messageOf(error)}`, { digest });
+    } finally {
+      this.#downloads.delete(digest);
     }
   }
 

@@ -8,6 +8,7 @@ export class Download {
   readonly #file: FileHandle;
   readonly #stop: AbortController;
   #readers = 0;
+  #closed = false;
   #written = 0;
   #state: "arriving" | "verified" | { readonly failure: unknown } = "arriving";
   #changed = Promise.withResolvers<void>();
@@ -56,17 +57,28 @@ export class Download {
 
   async #closeUnread(): Promise<void> {
     if (this.#readers > 0) return;
-    if (this.#state === "arriving") this.#stop.abort();
-    else await this.#file.close();
+    if (this.#state === "arriving") {
+      this.#stop.abort();
+    } else if (!this.#closed) {
+      this.#closed = true;
+      await this.#file.close();
+    }
+  }
+
+  /** Become a reader, who must call `read` and go through it or end it. False when the download is over; throws its failure. */
+  attach(): boolean {
+    if (typeof this.#state === "object") throw this.#state.failure;
+    if (this.#closed) return false;
+    this.#readers++;
+    return true;
   }
 
   /**
-   * The bytes in order as they arrive, in pieces of the buffer, which is used again for the next one. The last byte is
-   * given only when the digest of the whole is right, so nobody ever gets a complete body that is wrong. To be called
-   * before the download has ended.
+   * For one who is attached: the bytes in order as they arrive, in pieces of the buffer, which is used again for the
+   * next one. The last byte is given only when the digest of the whole is right, so nobody ever gets a complete body
+   * that is wrong.
    */
   async *read(buffer: Buffer): AsyncGenerator<Buffer> {
-    this.#readers++;
     try {
       for (let at = 0; at < this.sizeBytes; ) {
         const readable =

@@ -105,7 +105,7 @@ export class ManifestMirror {
           annotations: document.annotations,
           references: [...document.blobs, ...document.manifests].map((needed) => needed.digest),
         },
-        tag,
+        tag === undefined ? [] : [tag],
       );
       if (tag !== undefined) this.#confirm(repository, tag);
     });

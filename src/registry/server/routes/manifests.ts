@@ -4,12 +4,12 @@ import { readSmallBody } from "../http/body.ts";
 import { matchesNone } from "../http/conditional.ts";
 import { type Exchange, sendBytes, sendNothing } from "../http/exchange.ts";
 import { MAX_MANIFEST_BYTES, type ManifestDocument, parseManifest } from "../manifest-document.ts";
-import { algorithmOf, digestOf, type ManifestReference } from "../names.ts";
+import { algorithmOf, digestOf, type ManifestReference, parseTag } from "../names.ts";
 import type { Registry } from "../registry.ts";
 import type { ManifestRow } from "../storage/manifest-table.ts";
 import { checkDeletable, checkPushable, type Routes, to } from "./route.ts";
 
-/** GET, HEAD, PUT and DELETE /v2/NAME/manifests/REFERENCE (end-3, end-7, end-9). */
+/** GET, HEAD, PUT and DELETE /v2/NAME/manifests/REFERENCE (end-3, end-7, end-9; with a digest, PUT takes further tags as ?tag=, end-7b of the spec after 1.1). */
 export function manifestRoutes(registry: Registry, repository: string, reference: ManifestReference): Routes {
   return {
     GET: {
@@ -96,6 +96,7 @@ async function putManifest(
       detail: { expected: reference.digest, received: digest },
     });
   }
+  const tags = "tag" in reference ? [reference.tag] : exchange.query.getAll("tag").map(parseTag);
   storage.quota.check(content.length);
   storage.store.transaction(() => {
     checkNeeds(registry, repository, document);
@@ -110,12 +111,13 @@ async function putManifest(
         annotations: document.annotations,
         references: [...document.blobs, ...document.manifests].map((needed) => needed.digest),
       },
-      "tag" in reference ? reference.tag : undefined,
+      tags,
     );
   });
   sendNothing(exchange, 201, {
     Location: `/v2/${repository}/manifests/${digest}`,
     "Docker-Content-Digest": digest,
+    ...("digest" in reference && tags.length > 0 ? { "OCI-Tag": tags.join(", ") } : {}),
     ...(document.subject === undefined ? {} : { "OCI-Subject": document.subject }),
   });
 }

@@ -69,8 +69,8 @@ export class ManifestTable {
     return row?.content instanceof Uint8Array ? row.content : undefined;
   }
 
-  /** Write manifest, references and, when given, the tag. Within a transaction. */
-  put(repositoryId: number, manifest: NewManifest, tag: string | undefined): void {
+  /** Write manifest, references and tags. Within a transaction. */
+  put(repositoryId: number, manifest: NewManifest, tags: readonly string[]): void {
     const { database } = this.#store;
     const now = Date.now();
     const row = rowOrUndefined(
@@ -98,7 +98,7 @@ export class ManifestTable {
       "INSERT INTO manifest_reference (manifest_id, digest) VALUES (?, ?) ON CONFLICT DO NOTHING",
     );
     for (const digest of manifest.references) refer.run(id, digest);
-    if (tag !== undefined) this.#setTag(repositoryId, tag, id);
+    for (const tag of tags) this.#setTag(repositoryId, tag, id);
   }
 
   /** Let a tag stand for a manifest that is here. */
