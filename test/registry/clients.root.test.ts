@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,6 +108,41 @@ test(
 );
 
 test(
+  "docker and skopeo get tokens for what they do, and no more",
+  async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    writeFileSync(join(folder, "token.key"), privateKey.export({ type: "pkcs8", format: "pem" }));
+    writeFileSync(join(folder, "token.pub"), publicKey.export({ type: "spki", format: "pem" }));
+    await using tokens = await startTokenServer(join(folder, "token.key"));
+    const flags = ["--token-realm", tokens.url, "--token-service", "gantry", "--token-issuer", "tests"];
+    const trust = ["--token-key", join(folder, "token.pub")];
+    await using guarded = await GantryRegistry.start(join(folder, "guarded"), [...flags, ...trust], inside());
+    const open = `${guarded.host}/public/busybox:1`;
+    const secret = `${guarded.host}/private/busybox:1`;
+    await client("docker", "load", "-i", ARCHIVE);
+    for (const name of [open, secret]) await client("docker", "tag", "busybox", name);
+    await expect(client("docker", "push", open)).rejects.toThrow("denied");
+    await expect(client("docker", "login", "-u", "alice", "-p", "no", guarded.host)).rejects.toThrow(
+      "unauthorized",
+    );
+    await client("docker", "login", "-u", "alice", "-p", "secret", guarded.host);
+    await client("docker", "push", open);
+    expect(await client("docker", "push", secret)).toContain("Mounted from public/busybox");
+    await client("docker", "logout", guarded.host);
+    await client("docker", "rmi", "-f", open, secret);
+    await client("docker", "pull", open);
+    await expect(client("docker", "pull", secret)).rejects.toThrow("denied");
+    await skopeo("inspect", PLAIN, `docker://${open}`);
+    await expect(skopeo("delete", PLAIN, `docker://${open}`)).rejects.toThrow();
+    await skopeo("delete", PLAIN, "--creds", "alice:secret", `docker://${secret}`);
+    await expect(skopeo("inspect", PLAIN, "--creds", "alice:secret", `docker://${secret}`)).rejects.toThrow(
+      "unknown",
+    );
+  },
+  LIMIT,
+);
+
+test(
   "skopeo copies in and out, byte for byte",
   async () => {
     const name = `docker://${registry.host}/skopeo/busybox`;
@@ -201,3 +239,26 @@ test(
   },
   LIMIT,
 );
+
+/** The tests' own token server, beside the registries. */
+async function startTokenServer(key: string): Promise<{ url: string } & AsyncDisposable> {
+  const [program = "", ...args] = [
+    ...inside(),
+    process.execPath,
+    join(import.meta.dirname, "token-server.ts"),
+    key,
+  ];
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit", "pipe"] });
+  const ready = child.stdio[3];
+  if (ready === null || ready === undefined) throw new Error("the token server has no pipe");
+  const [url] = await once(ready, "data");
+  ready.destroy();
+  return {
+    url: String(url).trim(),
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}

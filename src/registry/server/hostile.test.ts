@@ -193,6 +193,15 @@ test("clients beyond the limit are turned away, and let in when others left", as
   expect(statusOf(await small.raw([head("GET /v2/")], complete))).toBe(200);
 });
 
+test("only so many uploads may be open at once", async () => {
+  await using small = await TestRegistry.start({ limits: { ...DEFAULT_LIMITS, maxUploads: 2 } });
+  const [first] = [await small.openUpload("hostile/many"), await small.openUpload("hostile/many")];
+  const third = await small.request("POST", "/v2/hostile/many/blobs/uploads/");
+  expect([third.status, await codeOf(third)]).toEqual([429, "TOOMANYREQUESTS"]);
+  await small.request("DELETE", first);
+  await small.openUpload("hostile/many");
+});
+
 test("who sends a head, or a body, drop by drop is cut", async () => {
   const limits = { ...DEFAULT_LIMITS, headMs: 300, bodyWindowMs: 300 };
   await using strict = await TestRegistry.start({ limits });

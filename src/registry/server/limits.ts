@@ -1,4 +1,4 @@
-/** What one client may cost. */
+/** What clients may cost. */
 export interface Limits {
   /** The time to send a request's head, all of it. */
   readonly headMs: number;
@@ -9,6 +9,8 @@ export interface Limits {
   readonly minBytesPerWindow: number;
   /** Further clients are turned away. */
   readonly maxConnections: number;
+  /** Uploads that may be open at once, by all clients together. */
+  readonly maxUploads: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -17,4 +19,5 @@ export const DEFAULT_LIMITS: Limits = {
   bodyWindowMs: 60_000,
   minBytesPerWindow: 16 * 1024,
   maxConnections: 4096,
+  maxUploads: 10_000,
 };

@@ -61,7 +61,7 @@ const DRAIN_MS = 2_000;
 /** Open the storage and build the server. Throws conflict when another server has the storage. */
 export async function openRegistryServer(options: RegistryServerOptions): Promise<RegistryServer> {
   const { log } = options;
-  const storage = await openStorage(options.storage, options.quotaBytes);
+  const storage = await openStorage(options.storage, options.quotaBytes, options.limits.maxUploads);
   const metrics = new Metrics();
   const buffers = new SendBuffers();
   const registry: Registry = {
@@ -268,7 +268,7 @@ const hasBody = ({ headers }: IncomingMessage) =>
 
 const bodyIsUnread = (request: IncomingMessage) => hasBody(request) && !request.complete;
 
-/** Close the connection of a client whose body was refused, after it had the time to read the answer. */
+/** Close the connection of a client whose body was not read, after it had the time to read the answer. */
 function settle(request: IncomingMessage, response: ServerResponse): void {
   if (!bodyIsUnread(request) || response.destroyed) return;
   const { socket } = request;
@@ -280,7 +280,8 @@ function settle(request: IncomingMessage, response: ServerResponse): void {
     if (sizeBytes > DRAIN_BYTES) cut();
   });
   request.on("error", cut);
-  request.once("close", () => clearTimeout(limit));
+  // All of it has come after all: the connection can go on.
+  for (const ended of ["end", "close"]) request.once(ended, () => clearTimeout(limit));
 }
 
 function splitUrl(url: string): { path: string; query: URLSearchParams } {

@@ -43,14 +43,18 @@ export async function openTables(root: string): Promise<RegistryTables & Disposa
 }
 
 /** Open (or make) the storage for the one server that writes to it. Throws conflict when another one has it. */
-export async function openStorage(root: string, quotaBytes: number | undefined): Promise<RegistryStorage> {
+export async function openStorage(
+  root: string,
+  quotaBytes: number | undefined,
+  maxUploads: number,
+): Promise<RegistryStorage> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   const lock = lockDatabaseFile(join(root, "server.lock"), `another registry server has the storage ${root}`);
   try {
     const tables = await openTables(root);
     tables.blobs.forgetArriving();
     const quota = new Quota(tables.store, quotaBytes);
-    const uploads = await Uploads.open(join(root, "uploads"), { ...tables, quota });
+    const uploads = await Uploads.open(join(root, "uploads"), { ...tables, quota, limit: maxUploads });
     return {
       ...tables,
       quota,

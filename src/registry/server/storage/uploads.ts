@@ -18,6 +18,8 @@ export interface UploadParts {
   readonly files: BlobFiles;
   readonly repositories: RepositoryTable;
   readonly quota: Quota;
+  /** How many may be open at once. */
+  readonly limit: number;
 }
 
 /** One upload while a request works on it; nobody else does meanwhile. */
@@ -86,8 +88,14 @@ export class Uploads {
     return this.#sessions.size;
   }
 
-  /** Begin one. `algorithm` is the hash to compute while bytes arrive. Gives its id. */
+  /** Begin one. `algorithm` is the hash to compute while bytes arrive. Gives its id. Throws TOOMANYREQUESTS. */
   begin(repository: string, algorithm: Algorithm): string {
+    if (this.#sessions.size >= this.#parts.limit) {
+      throw new RegistryError(
+        "TOOMANYREQUESTS",
+        `${this.#parts.limit} uploads are open; finish or cancel some`,
+      );
+    }
     const id = randomUUID();
     const touchedAt = Date.now();
     this.#parts.store.database
