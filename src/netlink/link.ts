@@ -29,6 +29,7 @@ const IFLA_NET_NS_PID = 19;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
+const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;
 const IFLA_MACVLAN_MODE = 1;
 const IFLA_IPVLAN_MODE = 1;
@@ -178,6 +179,14 @@ export const createBridge = (name: string, mac: string, mtu: number): Buffer =>
 export const createDummy = (name: string): Buffer =>
   newLink(linkHead(0, true), attribute(IFLA_IFNAME, text(name)), kindOf("dummy"));
 
+/** The same where the kernel has no dummy links: both ends of a veth, so that there is a carrier. */
+export const createVethPair = (name: string, otherName: string): Buffer =>
+  newLink(
+    linkHead(0, true),
+    attribute(IFLA_IFNAME, text(name)),
+    kindOf("veth", nested(VETH_INFO_PEER, linkHead(0, false), attribute(IFLA_IFNAME, text(otherName)))),
+  );
+
 /** The link of one VLAN (1 to 4094) on a parent. */
 export const createVlan = (name: string, parentIndex: number, vlan: number): Buffer =>
   newLink(
@@ -195,11 +204,22 @@ export const deleteLink = (index: number): Buffer => message(RTM_DELLINK, 0, lin
 export const setMaster = (index: number, bridgeIndex: number): Buffer =>
   message(RTM_NEWLINK, 0, linkHead(index, true), attribute(IFLA_MASTER, u32(bridgeIndex)));
 
-/** Keep a port of a bridge from talking to the bridge's other ports of this kind (bridge(8): isolated). */
-export const isolatePort = (index: number): Buffer =>
+/** How a port of a bridge treats frames (bridge(8)). */
+export interface PortFlags {
+  /** It does not talk to the bridge's other ports of this kind. */
+  readonly isolated: boolean;
+  /** Frames may go back to where they came from. */
+  readonly hairpin: boolean;
+}
+
+export const setPortFlags = (index: number, { isolated, hairpin }: PortFlags): Buffer =>
   message(
     RTM_SETLINK,
     0,
     linkHead(index, false, AF_BRIDGE),
-    flaggedNest(IFLA_PROTINFO, attribute(IFLA_BRPORT_ISOLATED, u8(1))),
+    flaggedNest(
+      IFLA_PROTINFO,
+      attribute(IFLA_BRPORT_MODE, u8(Number(hairpin))),
+      attribute(IFLA_BRPORT_ISOLATED, u8(Number(isolated))),
+    ),
   );

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { watch } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +22,8 @@ export class TestDaemon implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "gantry-engine-"));
   /** Such as "unix:///tmp/…/g.sock". */
   readonly host = `unix://${this.folder}/g.sock`;
-  readonly #name = `gt${process.pid.toString(36)}${(count++).toString(36)}`;
+  /** Of its packet table; its bridge is NAME0. */
+  readonly name = `gt${process.pid.toString(36)}${(count++).toString(36)}`;
   #process: ChildProcess | undefined;
 
   /** Options of `gantry daemon` that make up this daemon's place. */
@@ -32,7 +34,7 @@ export class TestDaemon implements AsyncDisposable {
       "--exec-root",
       join(this.folder, "exec"),
       "--name",
-      this.#name,
+      this.name,
       "--config-root",
       join(this.folder, "config"),
     ];
@@ -172,6 +174,18 @@ export class TestDaemon implements AsyncDisposable {
     }
     child.kill("SIGKILL");
     if (!enough(text)) throw new Error(`docker ${args.join(" ")} ended with: ${text}`);
+  }
+
+  /** Until the daemon has written these words to its log, from now on. */
+  async untilLogged(words: string): Promise<void> {
+    const before = statSync(this.logFile).size;
+    const watcher = watch(this.logFile);
+    try {
+      for await (const _change of watcher)
+        if (readFileSync(this.logFile, "utf8").slice(before).includes(words)) return;
+    } finally {
+      await watcher.return?.();
+    }
   }
 
   async untilNoContainer(name: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { internal, invalid } from "../../errors/index.ts";
 import type { FilteredNetwork, GatewayMode } from "../../firewall/index.ts";
@@ -6,10 +7,11 @@ import {
   addAddress,
   createBridge,
   createVeth,
-  isolatePort,
   linkUp,
   type PeerLink,
+  type PortFlags,
   requestRoute,
+  setPortFlags,
 } from "../../netlink/index.ts";
 import { parseIp, parsePrefix } from "../../units/index.ts";
 import type { NetworkRecord } from "../record.ts";
@@ -69,8 +71,12 @@ export function createBridgeDriver({ shimPath, engineName }: DriverOptions): Net
           bridgeIndex: requireInterface(deviceOf(network)),
           peer: { ...peer, mtu: mtuOf(network) || peer.mtu },
         }),
-        // What is on one bridge meets without passing the packet filter; so the bridge itself keeps them apart.
-        afterwards: interContainer(network) ? [] : [isolatePort(hostIndex)],
+        afterwards: portFlags(hostIndex, {
+          // What is on one bridge meets without passing the packet filter; so the bridge itself keeps them apart.
+          isolated: !interContainer(network),
+          // Then a port published by a container and used by itself is translated while it is still on the bridge.
+          hairpin: existsSync(BRIDGE_FILTER),
+        }),
       };
     },
     gateway(network, family) {
@@ -95,6 +101,12 @@ export function createBridgeDriver({ shimPath, engineName }: DriverOptions): Net
     },
   };
 }
+
+/** There where packets on bridges pass the packet filter, as other engines want it (br_netfilter). */
+const BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+
+const portFlags = (index: number, flags: PortFlags): Buffer[] =>
+  flags.isolated || flags.hairpin ? [setPortFlags(index, flags)] : [];
 
 export const mtuOf = ({ options }: NetworkRecord): number => Number(options[OPTION.mtu] ?? 0);
 
