@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
+import { validateHealth } from "./health/index.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import { type MountRequest, parseMounts, resolveMounts } from "./mounts/index.ts";
 import { generateName, isValidName } from "./names/index.ts";
@@ -44,6 +45,7 @@ export async function createContainer(
     hostConfig.NetworkMode = "bridge";
   warnings.push(...validateHostConfig(hostConfig, config));
   hostConfig = withDefaults(hostConfig, context.groups);
+  validateHealth(config.Healthcheck);
   parseLogConfig(hostConfig.LogConfig);
   if (hostConfig.LogConfig.Type === "") hostConfig.LogConfig = { ...hostConfig.LogConfig, Type: "json-file" };
   const hostnameGiven = config.Hostname !== "";

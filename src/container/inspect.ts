@@ -23,7 +23,7 @@ export async function inspectContainer(
     Created: formatTimestamp(record.createdAtNs),
     Path: path,
     Args: args,
-    State: describeState(record.state, formatTimestamp),
+    State: { ...describeState(record.state, formatTimestamp), ...healthOf(context, record) },
     Image: definition.imageId,
     ResolvConfPath: written ? files.resolvConf : "",
     HostnamePath: written ? files.hostname : "",
@@ -45,6 +45,11 @@ export async function inspectContainer(
     Config: definition.config,
     NetworkSettings: networkSettings(context, record),
   };
+}
+
+function healthOf(context: ContainerContext, { id }: ContainerRecord) {
+  const health = context.live.peek(id)?.health;
+  return health === undefined ? {} : { Health: health };
 }
 
 /** Containers that join another one's network use that one's files. */

@@ -77,7 +77,7 @@ function forKey(context: ContainerContext, key: string, values: string[]): Predi
         if (!["starting", "healthy", "unhealthy", "none"].includes(value))
           throw invalid(`invalid filter 'health=${value}'`);
       }
-      return () => values.includes("none");
+      return ({ id }) => values.includes(context.live.peek(id)?.health?.Status ?? "none");
     case "is-task":
       return () => !values.includes("true");
     case "isolation":

@@ -50,7 +50,7 @@ function summarise(context: ContainerContext, record: ContainerRecord, nowNs: bi
     Ports: portsOf(context, record),
     Labels: config.Labels,
     State: record.state.status,
-    Status: describeStatus(record.state, nowNs),
+    Status: describeStatus(record.state, nowNs, context.live.peek(record.id)?.health?.Status),
     HostConfig: { NetworkMode: hostConfig.NetworkMode },
     NetworkSettings: { Networks: { ...networksOf(context, record) } },
     Mounts: mounts.map(mountPointOf),

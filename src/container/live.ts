@@ -1,4 +1,5 @@
 import type { Task } from "../runtime/index.ts";
+import type { Health } from "../wire/index.ts";
 import type { WaitResult } from "./service.ts";
 
 /** An attachment that was made before there was a task to attach to. */
@@ -20,6 +21,9 @@ export interface LiveContainer {
   restartTimer: NodeJS.Timeout | undefined;
   /** Starts by policy in a row, for the growing wait between them. */
   quickRestarts: number;
+  /** Of the present or last run; undefined without a health check. */
+  health: Health | undefined;
+  healthWatch: AbortController | undefined;
   readonly attachments: Set<WaitingAttachment>;
   readonly exitWaiters: Set<(result: WaitResult) => void>;
   readonly removalWaiters: Set<(result: WaitResult) => void>;
@@ -46,6 +50,8 @@ export function createLiveContainers(): LiveContainers {
         stoppedByUser: false,
         restartTimer: undefined,
         quickRestarts: 0,
+        health: undefined,
+        healthWatch: undefined,
         attachments: new Set(),
         exitWaiters: new Set(),
         removalWaiters: new Set(),

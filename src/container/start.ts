@@ -4,6 +4,7 @@ import { wallClockNs } from "../platform/index.ts";
 import { type ExitStatus, LaunchError, type Task } from "../runtime/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { handleEnd } from "./end.ts";
+import { stopHealth, watchHealth } from "./health/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchRequest } from "./launch-planner.ts";
 import { networkModeOf, sandboxRequest } from "./network-mode.ts";
 import { notify } from "./notify.ts";
@@ -54,7 +55,9 @@ export async function startContainer(
 export function superviseTask(context: ContainerContext, id: string, task: Task): void {
   const live = context.live.of(id);
   live.task = task;
+  watchHealth(context, id);
   live.end = task.ended.then(async (status) => {
+    stopHealth(context, id);
     if (await handleEnd(context, id, task, status)) scheduleRestart(context, id, status);
   });
 }

@@ -1,12 +1,13 @@
 import { humanDuration } from "../units/index.ts";
+import type { Health } from "../wire/index.ts";
 import type { ContainerLifeState } from "./state.ts";
 
 /** The STATUS column of `ps`: "Up 3 minutes", "Exited (0) 2 hours ago", "Created". */
-export function describeStatus(state: ContainerLifeState, nowNs: bigint): string {
+export function describeStatus(state: ContainerLifeState, nowNs: bigint, health?: Health["Status"]): string {
   const since = (ns: bigint) => humanDuration(Number((nowNs - ns) / 1_000_000n));
   switch (state.status) {
     case "running":
-      return `Up ${since(state.startedAtNs)}`;
+      return `Up ${since(state.startedAtNs)}${healthText(health)}`;
     case "paused":
       return `Up ${since(state.startedAtNs)} (Paused)`;
     case "restarting":
@@ -18,4 +19,9 @@ export function describeStatus(state: ContainerLifeState, nowNs: bigint): string
     case "created":
       return "Created";
   }
+}
+
+function healthText(health: Health["Status"] | undefined): string {
+  if (health === undefined) return "";
+  return health === "starting" ? " (health: starting)" : ` (${health})`;
 }

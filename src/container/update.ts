@@ -1,7 +1,9 @@
 import { conflict, EngineError, invalid, messageOf } from "../errors/index.ts";
-import type { HostConfig, Resources, UpdateBody } from "../wire/index.ts";
+import type { HostConfig, PortMap, Resources, UpdateBody } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
+import { networkModeOf } from "./network-mode.ts";
 import { notify } from "./notify.ts";
+import type { ContainerRecord } from "./record.ts";
 import { discardUnknownLimits, resourcesOf, validateResources, validateRestartPolicy } from "./spec/index.ts";
 import { isRunning } from "./state.ts";
 
@@ -22,8 +24,10 @@ export async function updateContainer(
       throw conflict('container is marked for removal and cannot be "update"');
     const { definition } = record;
     const asked = discardUnknownLimits(given(changes.resources), context.groups.support);
-    const hostConfig = withPolicy(merge(definition.hostConfig, asked.resources), changes);
-    validateResources(hostConfig);
+    const merged = withPolicy(merge(definition.hostConfig, asked.resources), changes);
+    validateResources(merged);
+    const hostConfig = { ...merged, PortBindings: changedPorts(merged.PortBindings, changes) };
+    await changePorts(context, record, changes);
     if (isRunning(record.state)) context.groups.of(record).apply(resourcesOf(asked.resources, []));
     notify(context, context.table.setHostConfig(id, hostConfig), "update");
     return asked.warnings;
@@ -31,6 +35,35 @@ export async function updateContainer(
     const kind = error instanceof EngineError ? error.kind : "internal";
     throw new EngineError(kind, `Cannot update container ${id}: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** Ports are published and withdrawn at once; a container that does not run gets them at its next start. */
+async function changePorts(
+  context: ContainerContext,
+  record: ContainerRecord,
+  { publishAdd, publishRemove }: UpdateBody,
+): Promise<void> {
+  if (Object.keys(publishAdd).length + Object.keys(publishRemove).length === 0) return;
+  if (networkModeOf(record.definition.hostConfig).kind === "container")
+    throw conflict("its network is another container's: change the ports of that one");
+  if (isRunning(record.state))
+    await context.network.changePorts(record.id, { add: publishAdd, remove: publishRemove });
+}
+
+function changedPorts(bindings: PortMap, { publishAdd, publishRemove }: UpdateBody): PortMap {
+  const changed: PortMap = { ...bindings };
+  for (const [key, removed] of Object.entries(publishRemove)) {
+    const goes = (removed ?? []).filter(({ HostPort }) => HostPort !== "");
+    const kept =
+      goes.length === 0
+        ? []
+        : (changed[key] ?? []).filter(({ HostPort }) => !goes.some((one) => one.HostPort === HostPort));
+    if (kept.length > 0) changed[key] = kept;
+    else delete changed[key];
+  }
+  for (const [key, added] of Object.entries(publishAdd))
+    changed[key] = [...(changed[key] ?? []), ...(added ?? [])];
+  return changed;
 }
 
 /** What `update` may change; devices and the like are made with the container. */

@@ -17,6 +17,20 @@ export interface HealthConfig {
   StartInterval?: number;
 }
 
+/** `State.Health` of inspect. */
+export interface Health {
+  Status: "none" | "starting" | "healthy" | "unhealthy";
+  FailingStreak: number;
+  Log: HealthResult[];
+}
+
+export interface HealthResult {
+  Start: string;
+  End: string;
+  ExitCode: number;
+  Output: string;
+}
+
 export interface ContainerConfig {
   Hostname: string;
   Domainname: string;
@@ -213,6 +227,8 @@ export interface ContainerState {
   /** RFC 3339 with nanoseconds; "0001-01-01T00:00:00Z" for never. */
   StartedAt: string;
   FinishedAt: string;
+  /** Only of a container with a health check. */
+  Health?: Health;
 }
 
 export interface MountPoint {

@@ -1,5 +1,7 @@
 /** Replies of GET /containers/{id}/stats and /top, and what POST /containers/{id}/update takes (API 1.51). */
+
 import type { Resources, RestartPolicy } from "./container.ts";
+import type { PortMap } from "./network.ts";
 
 /** Nanoseconds. */
 export interface CpuStats {
@@ -72,6 +74,9 @@ export interface TopReply {
 
 /** Body of POST /containers/{id}/update: zero and null leave a limit as it is. */
 export interface UpdateBody {
+  /** Gantry's own: ports to publish and to withdraw. */
+  publishAdd: PortMap;
+  publishRemove: PortMap;
   resources: Resources;
   restartPolicy: RestartPolicy;
 }

@@ -197,3 +197,21 @@ test("macvlan and ipvlan refuse modes and parents that are none", async () => {
     "invalid subinterface vlan name nowhere0",
   );
 });
+
+test("ports of a running container are published and withdrawn, and stay so over its restart", async () => {
+  await web("live");
+  const update = (...args: string[]) => daemon.gantry("update", ...args, "live");
+  expect((await update("--publish-add", "127.0.0.1:0:80")).stderr).toBe("");
+  const port = await portOf("live");
+  expect((await (await fetch(`http://127.0.0.1:${port}/hostname`)).text()).trim()).toBe("live");
+  await docker("restart", "-t", "0", "live");
+  expect((await (await fetch(`http://127.0.0.1:${await portOf("live")}/hostname`)).text()).trim()).toBe(
+    "live",
+  );
+  expect((await update("--publish-rm", "81")).stderr).toContain("port 81/tcp is not published");
+  expect((await update("--publish-rm", "80")).exitCode).toBe(0);
+  expect(await docker("port", "live")).toBe("");
+  await docker("restart", "-t", "0", "live");
+  expect(await docker("port", "live")).toBe("");
+  await docker("rm", "-f", "live");
+});

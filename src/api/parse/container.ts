@@ -177,7 +177,12 @@ function resources(o: JsonObject): Resources {
 
 /** Body of POST /containers/{id}/update. */
 export function parseUpdate(o: JsonObject): UpdateBody {
-  return { resources: resources(o), restartPolicy: restartPolicy(object(o.RestartPolicy, "RestartPolicy")) };
+  return {
+    resources: resources(o),
+    restartPolicy: restartPolicy(object(o.RestartPolicy, "RestartPolicy")),
+    publishAdd: portMap(o, "PublishAdd"),
+    publishRemove: portMap(o, "PublishRemove"),
+  };
 }
 
 function restartPolicy(o: JsonObject): RestartPolicy {

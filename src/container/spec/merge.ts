@@ -1,4 +1,5 @@
 import type { ContainerConfig, ImageConfig } from "../../wire/index.ts";
+import { mergeHealth } from "../health/config.ts";
 
 /**
  * What a container runs with: its own config over its image's, by Docker's rules. An own entrypoint drops the image's
@@ -15,6 +16,7 @@ export function mergeImageConfig(own: ContainerConfig, image: ImageConfig): Cont
   const volumes = { ...image.Volumes, ...own.Volumes };
   const { ExposedPorts, ...others } = own;
   const exposed = { ...image.ExposedPorts, ...ExposedPorts };
+  const health = mergeHealth(own.Healthcheck, image.Healthcheck);
   const stopSignal = own.StopSignal ?? image.StopSignal;
   return {
     ...others,
@@ -27,6 +29,7 @@ export function mergeImageConfig(own: ContainerConfig, image: ImageConfig): Cont
     Volumes: Object.keys(volumes).length === 0 ? null : volumes,
     Labels: { ...image.Labels, ...own.Labels },
     ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
+    ...(health === undefined ? {} : { Healthcheck: health }),
     OnBuild: null,
   };
 }

@@ -26,13 +26,7 @@ const REFUSALS: readonly [
     (host) => host.Isolation !== "" && host.Isolation !== "default",
     ({ Isolation }) => `invalid isolation: "${Isolation}" - linux only supports 'default'`,
   ],
-  [(_host, config) => isHealthcheck(config), "health checks are not supported yet: use --no-healthcheck"],
 ];
-
-function isHealthcheck({ Healthcheck }: ContainerConfig): boolean {
-  const [kind] = Healthcheck?.Test ?? [];
-  return kind !== undefined && kind !== "NONE";
-}
 
 export function refuseUnsupported(host: HostConfig, config: ContainerConfig): void {
   for (const [asked, sentence] of REFUSALS) {
