@@ -66,7 +66,11 @@ uint64_t cgroup_oom_kills(const struct operation *watch) {
 static void kill_members(const char *path) {
     static char text[16384];
     AUTO_FD folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || read_whole(folder, "cgroup.procs", text, sizeof text) <= 0) return;
+    if (folder < 0) return;
+    /* Of version 2 since Linux 5.14: all at once, those below too, and never a process that has got the id of another. */
+    AUTO_FD kill_file = openat(folder, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    if (kill_file >= 0 && write(kill_file, "1", 1) == 1) return;
+    if (read_whole(folder, "cgroup.procs", text, sizeof text) <= 0) return;
     for (char *at = text; *at;) {
         long pid = strtol(at, &at, 10);
         if (pid > 1) kill((pid_t)pid, SIGKILL);
@@ -75,7 +79,8 @@ static void kill_members(const char *path) {
 }
 
 void cgroup_kill_all(void) {
-    for (size_t i = 0; i < made_count; i++) kill_members(made[i].path);
+    /* The last ones first: there the hierarchy of version 2 is, where there is one. */
+    for (size_t i = made_count; i-- > 0;) kill_members(made[i].path);
 }
 
 void cgroup_remove_all(void) {

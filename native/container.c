@@ -39,7 +39,7 @@ struct state {
 
 static struct state state;
 
-static void send_message(int sync, uint32_t kind, const struct failure *failure, int fd) {
+static int send_message(int sync, uint32_t kind, const struct failure *failure, int fd) {
     struct sync_message message = {.kind = kind};
     if (failure) message.failure = *failure;
     struct iovec part = {&message, sizeof message};
@@ -57,12 +57,12 @@ static void send_message(int sync, uint32_t kind, const struct failure *failure,
         item->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(item), &fd, sizeof fd);
     }
-    (void)sendmsg(sync, &head, MSG_NOSIGNAL);
+    return sendmsg(sync, &head, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 static _Noreturn void give_up(void) {
     if (state.starter >= 0) handoff_tell(state.starter, &state.failure);
-    else send_message(state.container->sync, SYNC_FAILED, &state.failure, -1);
+    else (void)send_message(state.container->sync, SYNC_FAILED, &state.failure, -1);
     _exit(127);
 }
 
@@ -87,8 +87,7 @@ static int open_console(void) {
     const struct operation *stdio = find(OP_STDIO);
     state.master = console_open(state.root, stdio, &state.failure);
     if (state.master < 0) return -1;
-    send_message(state.container->sync, SYNC_MASTER, NULL, state.master);
-    return 0;
+    return send_message(state.container->sync, SYNC_MASTER, NULL, state.master) ? fail(&state.failure, "send", "the terminal") : 0;
 }
 
 /* stdin, stdout and stderr, at the latest moment that a terminal of the container's own devpts allows. */
@@ -135,7 +134,7 @@ static void warn_if(int clamped, const struct operation *op, const char *what) {
     if (clamped != 1) return;
     struct failure warning = {.index = op->index, .code = op->code};
     fail_with(&warning, EPERM, what, "");
-    send_message(state.container->sync, SYNC_WARNING, &warning, -1);
+    (void)send_message(state.container->sync, SYNC_WARNING, &warning, -1);
 }
 
 static int clamping(int result, const struct operation *op, const char *what) {
@@ -173,6 +172,14 @@ static int take_inherited(unsigned *first_free) {
     return 0;
 }
 
+/* Also done before a filter is set, which may not know the call: all that is opened after that is marked anyway. */
+static int close_on_exec(unsigned first) {
+    static int done;
+    if (close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) && !done) return fail(&state.failure, "close_range", "");
+    done = 1;
+    return 0;
+}
+
 static int await_start(void) {
     struct container *container = state.container;
     if (container->start_listener >= 0) {
@@ -200,10 +207,11 @@ static int execute(void) {
     add_home();
     if (process_find_program(container->arguments[0], container->environment, path, &state.failure)) return -1;
     if (take_inherited(&first_free)) return -1;
-    if (close_range(first_free, ~0u, CLOSE_RANGE_CLOEXEC)) return fail(&state.failure, "close_range", "");
+    if (close_on_exec(first_free)) return -1;
     if (!(container->plan->flags & PLAN_LEAVE) && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
         return fail(&state.failure, "prctl", "PR_SET_PDEATHSIG");
-    send_message(container->sync, SYNC_READY, NULL, -1);
+    /* A shim that was killed before the line above is told of by nobody but this. */
+    if (send_message(container->sync, SYNC_READY, NULL, -1)) _exit(127);
     if (await_start()) return -1;
     state.failure = here;
     if (find(OP_INIT) && init_split(container->title, container->title_size, &state.failure)) return -1;
@@ -213,7 +221,7 @@ static int execute(void) {
 
 /* Programs of the caller's look at what was made so far, before the old root is let go. */
 static int await_hooks(void) {
-    send_message(state.container->sync, SYNC_HOOKS, NULL, -1);
+    (void)send_message(state.container->sync, SYNC_HOOKS, NULL, -1);
     await_message(state.container->sync, SYNC_GO);
     return 0;
 }
@@ -238,11 +246,11 @@ static int run(const struct operation *op) {
     case OP_HOSTNAME: return sethostname(op->f[0].s, op->f[0].n) ? fail(failure, "sethostname", op->f[0].s) : 0;
     case OP_DOMAINNAME: return setdomainname(op->f[0].s, op->f[0].n) ? fail(failure, "setdomainname", op->f[0].s) : 0;
     case OP_RLIMIT: return clamping(process_rlimit(op, failure), op, "a hard limit was lowered to the engine's own");
-    case OP_OOM_SCORE_ADJ: return clamping(process_oom_score(op, failure), op, "oom_score_adj cannot go below the engine's own");
+    case OP_OOM_SCORE_ADJ: return clamping(process_oom_score(state.root, op, failure), op, "oom_score_adj cannot go below the engine's own");
     case OP_USER: return enter_stdio() || process_user(state.root, op, &state.identity, failure);
     case OP_CAPABILITIES: return process_capabilities(op, failure);
     case OP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail(failure, "prctl", "PR_SET_NO_NEW_PRIVS") : 0;
-    case OP_SECCOMP: return process_seccomp(op, failure);
+    case OP_SECCOMP: return close_on_exec(3) || process_seccomp(op, failure) ? -1 : 0;
     case OP_WORKING_DIRECTORY: return process_working_directory(state.root, op, failure);
     case OP_MOUNT_FROM_NAMESPACE: return mount_from_namespace(state.root, op, failure);
     case OP_RUNTIME_HOOKS: return await_hooks();

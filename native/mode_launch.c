@@ -1,6 +1,6 @@
 /*
  * gantry-shim launch STATE_FOLDER: read a plan from stdin, make the process it describes, and stay as its parent.
- * Descriptor 3 is the first control connection. The phases of a plan are told in PLAN.md.
+ * Descriptor 3 is the first control connection. The phases of a plan are told in ARCHITECTURE.md.
  */
 #include <endian.h>
 #include <errno.h>
@@ -75,6 +75,12 @@ static const char *read_plan(void) {
         size += (size_t)got;
     }
     return plan_parse(bytes, size, &plan);
+}
+
+/* Nothing of the daemon's stays open for as long as the container lives: its listening sockets for one. */
+static void close_others(const struct operation *inherited) {
+    unsigned more = inherited ? (unsigned)inherited->f[0].u : 0;
+    close_range(inherited ? INHERITED_MORE + more : CONTROL_FD + 1, ~0u, 0);
 }
 
 static const struct operation *find(uint16_t code) {
@@ -333,6 +339,13 @@ static void detach_from_daemon(void) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
+    /* Whatever the daemon does with its own: a shim that ignores or blocks SIGCHLD would never hear of an end. */
+    signal(SIGCHLD, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* Already here, so that the new process is at no instant open to those whose pid namespace it is born into. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(0022);
     (void)!chdir("/");
 }
@@ -355,8 +368,9 @@ int mode_launch(int argc, char **argv) {
     container.title = argv[-1];
     container.title_size = (size_t)(argv[1] + strlen(argv[1]) - argv[-1]);
     task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
-    task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const char *refused = read_plan();
+    if (!refused) close_others(find(OP_STDIO_INHERITED));
+    task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (refused || task.folder < 0) {
         fail_with(&failure, refused ? EPROTO : errno, refused ? refused : "open", refused ? "" : argv[1]);
         send_failure(CONTROL_FD, FRAME_FAILED, &failure);

@@ -1,4 +1,4 @@
-/* A launch plan in memory: parsed and checked as a whole before anything of it is executed. See PLAN.md. */
+/* A launch plan in memory: parsed and checked as a whole before anything of it is executed. See ARCHITECTURE.md. */
 #ifndef GANTRY_PLAN_H
 #define GANTRY_PLAN_H
 

@@ -10,7 +10,7 @@ int process_user(int root, const struct operation *op, struct identity *identity
 int process_capabilities(const struct operation *op, struct failure *failure);
 /* Returns 1 when the limit had to be clamped to what the engine may give. */
 int process_rlimit(const struct operation *op, struct failure *failure);
-int process_oom_score(const struct operation *op, struct failure *failure);
+int process_oom_score(int root, const struct operation *op, struct failure *failure);
 int process_seccomp(const struct operation *op, struct failure *failure);
 int process_sysctl(int root, const struct operation *op, struct failure *failure);
 /* Lines for timens_offsets (time_namespaces(7)) of the namespace that this process has made for what it executes. */

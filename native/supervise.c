@@ -1,15 +1,13 @@
 /*
- * The second life of a shim: one poll(2) loop that moves stdio, answers connections, reaps, and records the end.
- * A slow attachment holds the output back (as Docker does); a vanished one is forgotten.
+ * The second life of a shim: one poll(2) loop that has stdio moved, answers control connections, reaps, and records the
+ * end. A slow attachment holds the output back, as Docker does.
  */
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,168 +16,21 @@
 #include <unistd.h>
 
 #include "cgroups.h"
+#include "connection.h"
 #include "container.h"
 #include "exit_record.h"
 #include "logfile.h"
 #include "program_pages.h"
+#include "stdio_relay.h"
 #include "task.h"
 
-#define MAX_CONNECTIONS 128
-#define OUTPUT_BYTES 65536
-#define INPUT_BYTES 65536
 #define MAX_SOURCES (MAX_CONNECTIONS + 8)
+/* After so long without an event a shim counts as waiting. */
+#define SETTLE_MS 200
 
-enum { MASK_STDOUT = 1, MASK_STDERR = 2, MASK_STDIN = 4 };
-
-struct connection {
-    int fd;
-    /* 0 for a control connection, else what it is attached to */
-    uint8_t mask;
-    uint8_t attached;
-    uint8_t input_ended;
-    /* a control frame that is not whole yet */
-    uint8_t frame[FRAME_HEAD_BYTES + FRAME_MAX_BODY];
-    uint32_t frame_used;
-    /* output the connection did not take yet; mapped on first need */
-    char *pending;
-    uint32_t pending_at, pending_size;
-};
-
-static struct connection connections[MAX_CONNECTIONS];
 static struct task *task;
 static int forgotten;
 static int start_requested;
-/* bytes for the process's stdin that its pipe did not take yet */
-static char input[INPUT_BYTES];
-static uint32_t input_at, input_size;
-static uint8_t input_closing;
-/* one frame head and the bytes read */
-static char output[FRAME_HEAD_BYTES + OUTPUT_BYTES];
-#define PENDING_BYTES (4 * sizeof output)
-
-static void drop(struct connection *connection) {
-    close(connection->fd);
-    if (connection->pending) munmap(connection->pending, PENDING_BYTES);
-    *connection = (struct connection){.fd = -1};
-}
-
-static void broadcast(uint8_t kind, const void *body, uint32_t size) {
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++)
-        if (connections[i].fd >= 0 && !connections[i].attached) send_frame(connections[i].fd, kind, body, size);
-}
-
-/* Give what is pending; returns -1 when the connection is gone. */
-static int give_pending(struct connection *connection) {
-    while (connection->pending_size > 0) {
-        ssize_t sent = send(connection->fd, connection->pending + connection->pending_at, connection->pending_size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
-        connection->pending_at += (uint32_t)sent;
-        connection->pending_size -= (uint32_t)sent;
-    }
-    connection->pending_at = 0;
-    return 0;
-}
-
-static void give(struct connection *connection, const char *bytes, size_t size) {
-    ssize_t sent = 0;
-    if (connection->pending_size == 0) sent = send(connection->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        drop(connection);
-        return;
-    }
-    if (sent < 0) sent = 0;
-    if ((size_t)sent == size) return;
-    if (!connection->pending) {
-        connection->pending = mmap(NULL, PENDING_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (connection->pending == MAP_FAILED) connection->pending = NULL;
-    }
-    size -= (size_t)sent;
-    size_t end = connection->pending_at + connection->pending_size;
-    /* Output is read only while nothing is pending, so this holds but for the last bytes of an ended task. */
-    if (!connection->pending || size > PENDING_BYTES - end) {
-        drop(connection);
-        return;
-    }
-    memcpy(connection->pending + end, bytes + sent, size);
-    connection->pending_size += (uint32_t)size;
-}
-
-static int is_held_back(void) {
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++)
-        if (connections[i].fd >= 0 && connections[i].pending_size > 0) return 1;
-    return 0;
-}
-
-/* Read once from a stream and pass it on. Returns bytes read, 0 at the end, -1 when there is nothing now. */
-static ssize_t pump(int fd, int stream, int terminal) {
-    ssize_t got = read(fd, output + FRAME_HEAD_BYTES, OUTPUT_BYTES);
-    if (got < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
-    if (got == 0) return 0;
-    uint32_t length = htobe32((uint32_t)got);
-    memset(output, 0, 4);
-    output[0] = (char)(stream + 1);
-    memcpy(output + 4, &length, sizeof length);
-    uint8_t bit = stream == LOG_STDOUT ? MASK_STDOUT : MASK_STDERR;
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
-        struct connection *connection = &connections[i];
-        if (connection->fd < 0 || !connection->attached || !(connection->mask & bit)) continue;
-        if (terminal) give(connection, output + FRAME_HEAD_BYTES, (size_t)got);
-        else give(connection, output, FRAME_HEAD_BYTES + (size_t)got);
-    }
-    logfile_append(stream, output + FRAME_HEAD_BYTES, (size_t)got);
-    return got;
-}
-
-static void pump_source(int *fd, int stream, int terminal) {
-    if (*fd < 0 || pump(*fd, stream, terminal) != 0) return;
-    close(*fd);
-    *fd = -1;
-}
-
-static int stdin_fd(void) {
-    return task->master >= 0 ? task->master : task->input;
-}
-
-static void close_stdin(void) {
-    /* A terminal's end of file is a key, not a close. */
-    if (task->input >= 0) close(task->input);
-    task->input = -1;
-    input_size = 0;
-}
-
-static void give_input(void) {
-    while (input_size > 0 && stdin_fd() >= 0) {
-        ssize_t written = write(stdin_fd(), input + input_at, input_size);
-        if (written < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (written < 0) {
-            close_stdin();
-            return;
-        }
-        input_at += (uint32_t)written;
-        input_size -= (uint32_t)written;
-    }
-    input_at = 0;
-    if (input_closing && input_size == 0) close_stdin();
-}
-
-/* stdin bytes, or the end of them, from an attachment. */
-static void take_input(struct connection *connection) {
-    if (input_size > 0) return;
-    ssize_t got = recv(connection->fd, input, sizeof input, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (got < 0) {
-        drop(connection);
-        return;
-    }
-    if (got == 0) {
-        connection->input_ended = 1;
-        if (connection->mask & MASK_STDIN && task->stdin_once) input_closing = 1;
-    } else if (connection->mask & MASK_STDIN && stdin_fd() >= 0) {
-        input_at = 0;
-        input_size = (uint32_t)got;
-    }
-    give_input();
-}
 
 static uint32_t body32(const struct connection *connection) {
     uint32_t value;
@@ -227,53 +78,21 @@ static void answer(struct connection *connection, uint32_t size) {
         connection->mask = size == 1 ? connection->frame[FRAME_HEAD_BYTES] : 0;
         connection->attached = 1;
         send_frame(connection->fd, FRAME_SUBSCRIBED, NULL, 0);
-        if (task->phase == TASK_ENDED) drop(connection);
+        if (task->phase == TASK_ENDED) connection_drop(connection);
         break;
     case FRAME_FORGET: forget(); break;
-    default: drop(connection); break;
+    default: connection_drop(connection); break;
     }
 }
 
-/* Exactly one frame at a time is read, so that bytes after FRAME_SUBSCRIBE stay in the socket as stdin. */
 static void take_frame(struct connection *connection) {
-    uint32_t wanted = FRAME_HEAD_BYTES;
-    if (connection->frame_used >= FRAME_HEAD_BYTES) {
-        uint32_t length;
-        memcpy(&length, connection->frame + 4, sizeof length);
-        wanted += be32toh(length);
-    }
-    if (wanted > sizeof connection->frame) {
-        drop(connection);
-        return;
-    }
-    if (connection->frame_used < wanted) {
-        ssize_t got = recv(connection->fd, connection->frame + connection->frame_used, wanted - connection->frame_used, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        if (got <= 0) {
-            drop(connection);
-            return;
-        }
-        connection->frame_used += (uint32_t)got;
-    }
-    if (connection->frame_used < FRAME_HEAD_BYTES) return;
-    uint32_t length;
-    memcpy(&length, connection->frame + 4, sizeof length);
-    length = be32toh(length);
-    if (length <= FRAME_MAX_BODY && connection->frame_used < FRAME_HEAD_BYTES + length) return;
-    connection->frame_used = 0;
-    if (length > FRAME_MAX_BODY) drop(connection);
-    else answer(connection, length);
+    int size = connection_read_frame(connection);
+    if (size >= 0) answer(connection, (uint32_t)size);
 }
 
 static void accept_connection(void) {
     int fd = accept4(task->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0) return;
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
-        if (connections[i].fd >= 0) continue;
-        connections[i] = (struct connection){.fd = fd};
-        return;
-    }
-    close(fd);
+    if (fd >= 0) connection_add(fd);
 }
 
 /* The new process has executed its program (its end of the socket pair is closed), or says why it could not. */
@@ -295,15 +114,8 @@ static void take_sync(void) {
     task->phase = TASK_RUNNING;
     task->started_ns = now_ns();
     uint64_t body = htobe64(task->started_ns);
-    broadcast(FRAME_STARTED, &body, sizeof body);
+    connections_broadcast(FRAME_STARTED, &body, sizeof body);
     release_program_pages();
-}
-
-static void drain(int *fd, int stream, int terminal) {
-    while (*fd >= 0 && pump(*fd, stream, terminal) > 0) {
-    }
-    if (*fd >= 0) close(*fd);
-    *fd = -1;
 }
 
 /*
@@ -317,11 +129,7 @@ static void end_task(int status) {
     task->exit_code = task->signal ? 128 + task->signal : (uint32_t)WEXITSTATUS(status);
     task->oom = cgroup_oom_kills(task->oom_watch) > task->oom_kills_before;
     cgroup_kill_all();
-    drain(&task->master, LOG_STDOUT, 1);
-    drain(&task->output[0], LOG_STDOUT, 0);
-    drain(&task->output[1], LOG_STDERR, 0);
-    close_stdin();
-    logfile_finish();
+    stdio_finish();
     task->phase = TASK_ENDED;
     int record = exit_record_write(task);
     struct {
@@ -329,7 +137,7 @@ static void end_task(int status) {
         uint64_t started, ended;
     } __attribute__((packed)) body = {htobe32(task->exit_code), htobe32(task->signal), htobe32(task->oom),
                                       htobe64(task->started_ns), htobe64(task->ended_ns)};
-    broadcast(FRAME_ENDED, &body, sizeof body);
+    connections_broadcast(FRAME_ENDED, &body, sizeof body);
     cgroup_remove_all();
     exit_record_sync(task, record);
 }
@@ -341,7 +149,8 @@ static void reap(int signals) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == task->pid) end_task(status);
+        /* Once only: an orphan that was adopted later may have got the same id. */
+        if (pid == task->pid && task->phase != TASK_ENDED) end_task(status);
 }
 
 /* What one entry of the poll set stands for. */
@@ -359,7 +168,7 @@ static nfds_t add(struct pollfd *set, struct source *sources, nfds_t count, int 
 
 static nfds_t fill(struct pollfd *set, struct source *sources, int signals) {
     nfds_t count = 0;
-    short readable = is_held_back() ? 0 : POLLIN;
+    short readable = connections_held_back() ? 0 : POLLIN;
     count = add(set, sources, count, signals, POLLIN, (struct source){.kind = SIGNALS});
     count = add(set, sources, count, task->listener, POLLIN, (struct source){.kind = LISTENER});
     count = add(set, sources, count, task->sync, POLLIN, (struct source){.kind = SYNC});
@@ -368,22 +177,28 @@ static nfds_t fill(struct pollfd *set, struct source *sources, int signals) {
         count = add(set, sources, count, task->output[0], POLLIN, (struct source){.kind = STDOUT});
         count = add(set, sources, count, task->output[1], POLLIN, (struct source){.kind = STDERR});
     }
-    if (input_size > 0) count = add(set, sources, count, stdin_fd(), POLLOUT, (struct source){.kind = STDIN});
+    int input_waits = stdio_input_waits();
+    if (input_waits) count = add(set, sources, count, stdio_input(), POLLOUT, (struct source){.kind = STDIN});
     for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
         struct connection *connection = &connections[i];
         if (connection->fd < 0) continue;
         short events = connection->pending_size > 0 ? POLLOUT : 0;
-        /* While stdin is full nobody's input is taken; after its end an attachment is only watched for hang-up. */
-        if (!connection->attached || (!connection->input_ended && input_size == 0)) events |= POLLIN;
+        /*
+         * While stdin is full nobody's input is taken. One who hangs up then has perhaps sent more, so that is not
+         * looked at either. After the end of its input an attachment is only watched for hang-up.
+         */
+        if (!connection->attached || (!connection->input_ended && !input_waits)) events |= POLLIN;
+        else if (!connection->input_ended && events == 0) continue;
         count = add(set, sources, count, connection->fd, events, (struct source){CONNECTION, connection});
     }
     return count;
 }
 
 static void serve_connection(struct connection *connection, short events) {
-    if (events & POLLOUT && give_pending(connection)) drop(connection);
-    else if (events & POLLIN) connection->attached ? take_input(connection) : take_frame(connection);
-    else if (events & (POLLHUP | POLLERR)) drop(connection);
+    if (events & POLLOUT && connection_give_pending(connection)) connection_drop(connection);
+    else if (events & POLLIN && connection->attached) stdio_take_input(connection);
+    else if (events & POLLIN) take_frame(connection);
+    else if (events & (POLLHUP | POLLERR)) connection_drop(connection);
 }
 
 static void serve(const struct source *source, short events, int signals) {
@@ -391,10 +206,10 @@ static void serve(const struct source *source, short events, int signals) {
     case LISTENER: accept_connection(); break;
     case SIGNALS: reap(signals); break;
     case SYNC: take_sync(); break;
-    case MASTER: pump_source(&task->master, LOG_STDOUT, 1); break;
-    case STDOUT: pump_source(&task->output[0], LOG_STDOUT, 0); break;
-    case STDERR: pump_source(&task->output[1], LOG_STDERR, 0); break;
-    case STDIN: give_input(); break;
+    case MASTER: stdio_pump(&task->master, LOG_STDOUT, 1); break;
+    case STDOUT: stdio_pump(&task->output[0], LOG_STDOUT, 0); break;
+    case STDERR: stdio_pump(&task->output[1], LOG_STDERR, 0); break;
+    case STDIN: stdio_give_input(); break;
     case CONNECTION:
         if (source->connection->fd >= 0) serve_connection(source->connection, events);
         break;
@@ -410,7 +225,7 @@ static int is_finished(void) {
         if (connection->fd < 0) continue;
         if (!connection->attached) controls++;
         else if (connection->pending_size > 0) attached++;
-        else drop(connection);
+        else connection_drop(connection);
     }
     return attached == 0 && (forgotten || controls == 0);
 }
@@ -426,16 +241,23 @@ int supervise(struct task *cared_for, int control) {
     sigprocmask(SIG_BLOCK, &watched, NULL);
     int signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) return 1;
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++) connections[i].fd = -1;
-    connections[0].fd = control;
+    connections_begin();
+    connection_add(control);
+    stdio_begin(task);
     send_state(control, task);
     /* A child that ended before its signal was watched would never be heard of. */
     reap(signals);
+    int is_settled = 0;
     while (!is_finished()) {
         nfds_t count = fill(set, sources, signals);
-        if (poll(set, count, -1) < 0) continue;
+        int ready = poll(set, count, is_settled ? -1 : SETTLE_MS);
+        /* Once after each time of activity, then there is nothing to wake up for. */
+        if (ready == 0) release_program_pages();
+        is_settled = ready == 0;
+        if (ready <= 0) continue;
         for (nfds_t i = 0; i < count; i++)
             if (set[i].revents) serve(&sources[i], set[i].revents, signals);
+        if (connections_lost_input()) stdio_end_input();
     }
     return 0;
 }
