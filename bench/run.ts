@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { type Finished, runProgram } from "../test/harness/index.ts";
 import { type Peer, RowError, succeed } from "./peer.ts";
 
@@ -8,20 +7,6 @@ const LIMIT_MS = 300_000;
 /** Run one command of an engine to its end; its output is thrown away. Gives milliseconds from spawn to exit. */
 export async function time(peer: Peer, ...args: string[]): Promise<number> {
   return timeOf(peer, args, "ignore");
-}
-
-/** The same with a file as standard input or output. */
-export async function timeWithFile(
-  peer: Peer,
-  file: { readonly path: string; readonly direction: "in" | "out" },
-  ...args: string[]
-): Promise<number> {
-  const fd = openSync(file.path, file.direction === "in" ? "r" : "w");
-  try {
-    return await timeOf(peer, args, fd, file.direction);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Several commands at once: until the last of them has ended. */

@@ -23,7 +23,7 @@ static int keep_existing(int parent, const char *name, mode_t type, dev_t device
 }
 
 static int bind_from_host(int root, mode_t type, dev_t device, const char *path, struct failure *failure) {
-    const struct operation bind = {.f = {{.s = path}, {.s = path}}};
+    const struct operation bind = {.f = {[0] = {.s = path}, [1] = {.s = path}, [6] = {.s = ""}, [7] = {.s = ""}}};
     AUTO_FD source = open(path, O_PATH | O_CLOEXEC);
     if (source < 0) return fail(failure, "device", path);
     if (!is_same(source, type, device)) return fail_with(failure, EPERM, "mknod", path);

@@ -35,6 +35,7 @@ export function allStages(folder: string): Stage[] {
       "--config",
       ".dependency-cruiser.cjs",
     ]),
+    check("dead code", [BUN, "node_modules/knip/bin/knip-bun.js"]),
     bunTests("unit tests", false, unit, folder),
     check("static analysis of the C program", ["make", "-C", "native", "-j2", "analyze"]),
     nativeTests("C tests under sanitizers"),

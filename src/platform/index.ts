@@ -1,6 +1,6 @@
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
-export { fsyncFolder, removeTree, writeFileAtomic } from "./files.ts";
+export { removeTree, writeFileAtomic } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
 export { lockDatabaseFile } from "./lock.ts";
 export { type KeyedMutex, keyedMutex } from "./mutex.ts";

@@ -28,15 +28,6 @@ const MAX_NAME = 255;
 
 export const isTag = (text: string): boolean => TAG.test(text);
 
-/** 12 to 64 hexadecimal digits, which Docker takes for an image id rather than a name when one fits. */
-export const isImageIdPrefix = (text: string): boolean => /^(?:sha256:)?[0-9a-f]{1,64}$/.test(text);
-
-/** Throws invalid for anything but "sha256:" and 64 digits. */
-export function parseDigest(text: string): string {
-  if (!DIGEST.test(text)) throw invalid(`invalid reference format: invalid digest ${text.slice(0, 100)}`);
-  return text;
-}
-
 /** NAME[:TAG][@DIGEST] with Docker's defaults for registry and namespace. Throws invalid "invalid reference format". */
 export function parseReference(text: string): Reference {
   if (/^[0-9a-f]{64}$/.test(text)) {

@@ -13,6 +13,6 @@ export {
 export { RegistryNetwork, type RegistryNetworkOptions } from "./network.ts";
 export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
 export { type OutgoingBlob, openPushTarget, type PushTarget } from "./push.ts";
-export { DEFAULT_RETRY, type RetryPolicy } from "./retry.ts";
+export type { RetryPolicy } from "./retry.ts";
 export { type MirrorRule, parseMirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";
 export { type SearchHit, searchRegistry } from "./search.ts";

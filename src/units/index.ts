@@ -12,7 +12,6 @@ export {
   parsePrefix,
   prefixContains,
   prefixesOverlap,
-  prefixOf,
   prefixSize,
 } from "./ip.ts";
 export { parseSignal } from "./signal.ts";

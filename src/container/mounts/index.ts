@@ -1,2 +1,2 @@
-export { type MountRequest, parseBind, parseMounts } from "./parse.ts";
+export { type MountRequest, parseMounts } from "./parse.ts";
 export { resolveMounts } from "./resolve.ts";

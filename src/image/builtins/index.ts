@@ -1,1 +1,1 @@
-export { BUILTIN_NAMES, type BuiltinSources, builtinImagesIn, writeBuiltinImages } from "./write.ts";
+export { BUILTIN_NAMES, type BuiltinSources, writeBuiltinImages } from "./write.ts";

@@ -1,10 +1,9 @@
 import { execFile } from "node:child_process";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createWriteStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import type { BuiltinImage } from "../context.ts";
 import { busybox } from "./busybox.ts";
 import { helloWorld } from "./hello-world.ts";
 import { oneLayerArchive } from "./one-layer.ts";
@@ -33,9 +32,4 @@ export async function writeBuiltinImages(folder: string, sources: BuiltinSources
   for (const recipe of recipes) {
     await pipeline(await oneLayerArchive(recipe), createWriteStream(join(folder, `${recipe.name}.tar`)));
   }
-}
-
-/** The built-in images from the archives that `writeBuiltinImages` wrote. */
-export function builtinImagesIn(folder: string): BuiltinImage[] {
-  return BUILTIN_NAMES.map((name) => ({ name, open: () => createReadStream(join(folder, `${name}.tar`)) }));
 }

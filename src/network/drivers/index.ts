@@ -6,7 +6,7 @@ import { createVlanDriver } from "./vlan.ts";
 
 export { gatewayMode } from "./bridge.ts";
 export { type LinkPlan, type NetworkDriver, OPTION, subnetOf } from "./driver.ts";
-export { interfaceIndex, masterIndex, randomMac, removeInterface, requireInterface } from "./host-side.ts";
+export { interfaceIndex, masterIndex, randomMac, removeInterface } from "./host-side.ts";
 
 export type Drivers = Readonly<Record<DriverName, NetworkDriver>>;
 

@@ -1,4 +1,4 @@
-export { createNetwork, installNetwork } from "./create.ts";
+export { createNetwork } from "./create.ts";
 export { findNetwork, networkFilter } from "./find.ts";
 export { inspectNetwork } from "./inspect.ts";
 export { ensurePredefinedRows } from "./predefined.ts";

@@ -4,5 +4,5 @@ export { isExtraHost } from "./files.ts";
 export { gatewayOrder, gatewayText } from "./gateways.ts";
 export { namesKey, openSandbox } from "./open.ts";
 export { changePorts } from "./port-changes.ts";
-export { applyPorts, holdPorts, portTarget, routedTarget } from "./ports.ts";
+export { portTarget, routedTarget } from "./ports.ts";
 export { makeLink, openNames, plugEndpoint, unplugEndpoint } from "./running.ts";

@@ -227,7 +227,7 @@ export type Operation =
   | { readonly op: "no-new-privileges" }
   /** A compiled filter: struct sock_filter[] as the kernel takes it; flags of seccomp(2). */
   | { readonly op: "seccomp"; readonly program: Uint8Array; readonly flags: number }
-  /** chdir inside the root; `create`: mkdir -p first, owned by the user. */
+  /** chdir inside the root; `create`: mkdir -p first, as root's. */
   | { readonly op: "working-directory"; readonly path: string; readonly create: boolean }
   /** KEY=value strings. HOME is added by the shim from the passwd entry of the user when it is not among them. */
   | { readonly op: "environment"; readonly entries: readonly string[] }

@@ -7,16 +7,30 @@ import { OPERATIONS } from "./format.ts";
 
 const native = join(import.meta.dirname, "../../../native");
 
+const theirs = [
+  ...readFileSync(join(native, "operations.def"), "utf8").matchAll(
+    /^OP\((\d+), \w+, "([a-z-]+)", PHASE_(\w+), "([a-z]*)"\)$/gm,
+  ),
+];
+
 test("the shim's table of operations and this one are the same", () => {
-  const theirs = [
-    ...readFileSync(join(native, "operations.def"), "utf8").matchAll(
-      /^OP\((\d+), \w+, "([a-z-]+)", \w+, "([a-z]*)"\)$/gm,
-    ),
-  ];
   const table = Object.fromEntries(
-    theirs.map(([, code, name, fields]) => [name, { code: Number(code), fields }]),
+    theirs.map(([, code, name, , fields]) => [name, { code: Number(code), fields }]),
   );
   expect(table).toEqual(OPERATIONS);
+});
+
+test("ARCHITECTURE.md tells of every operation, with its phase and its fields", () => {
+  const page = readFileSync(join(native, "../ARCHITECTURE.md"), "utf8");
+  const section = page.slice(page.indexOf("## The launch plan"));
+  const rows = [...section.matchAll(/^\| `([a-z-]+)` \| ([a-z, ]+) \| (.*?) \|/gm)];
+  const told = rows.map(([, name, phase, fields = ""]) => [
+    name,
+    phase?.split(", ")[0],
+    [...fields.matchAll(/`([usbl])`/g)].map(([, letter]) => letter).join(""),
+  ]);
+  const table = theirs.map(([, , name, phase, fields]) => [name, phase?.toLowerCase(), fields]);
+  expect(told.sort()).toEqual(table.sort());
 });
 
 test("a plan is a header with size and checksum, then its operations", () => {
