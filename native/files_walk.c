@@ -102,21 +102,36 @@ static int push_children(int root, const char *path, struct pending *pending) {
     return error == 0 ? 0 : -1;
 }
 
+/* `pending` NULL: what a folder holds is not wanted. */
 static int list_one(int root, const char *path, struct pending *pending) {
     AUTO_FD fd = tree_open(root, path, O_PATH | O_NOFOLLOW);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0 || print_entry(fd, path, &status) < 0) return -1;
-    return S_ISDIR(status.st_mode) ? push_children(root, path, pending) : 0;
+    return S_ISDIR(status.st_mode) && pending != NULL ? push_children(root, path, pending) : 0;
 }
 
-int files_list(int root, const char *base, struct archive_failure *failure) {
-    char path[PATH_MAX];
+/* Print where `base` leads: 1 when something is there, 0, -1. */
+static int find_base(int root, const char *base, char path[PATH_MAX], struct archive_failure *failure) {
     if (view_resolve(root, base, path) < 0 && errno != ENOTDIR && errno != ELOOP) return failed(failure, "look-up of", base);
     AUTO_FD there = tree_open(root, path, O_PATH | O_NOFOLLOW);
     if (there < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return failed(failure, "look-up of", base);
     if (put(there < 0 ? "M" : "B") < 0 || put(path) < 0) return failed(failure, "write", "");
+    return there >= 0;
+}
+
+int files_stat(int root, const char *base, struct archive_failure *failure) {
+    char path[PATH_MAX];
+    int found = find_base(root, base, path, failure);
+    if (found <= 0) return found;
+    return list_one(root, path, NULL) < 0 ? failed(failure, "look-up of", path) : 0;
+}
+
+int files_list(int root, const char *base, struct archive_failure *failure) {
+    char path[PATH_MAX];
+    int found = find_base(root, base, path, failure);
+    if (found <= 0) return found;
     struct pending pending = {0};
-    int result = there < 0 ? 0 : push(&pending, "", path);
+    int result = push(&pending, "", path);
     while (result == 0 && pending.count > 0) {
         char *next = pending.paths[--pending.count];
         if (list_one(root, next, &pending) < 0) result = failed(failure, "listing of", next);

@@ -14,6 +14,9 @@
  */
 int files_list(int root, const char *base, struct archive_failure *failure);
 
+/* The same, of the base alone. */
+int files_stat(int root, const char *base, struct archive_failure *failure);
+
 /* SHA-256 in hexadecimal of a file's content and extended attributes. `path` is a true name. */
 int files_digest(int root, const char *path, struct archive_failure *failure);
 

@@ -1,8 +1,8 @@
 /*
- * gantry-shim files list|digest|read|copy [--source DIR]... [--lower DIR]... [--upper DIR [--work DIR]]
+ * gantry-shim files list|stat|digest|read|copy [--source DIR]... [--lower DIR]... [--upper DIR [--work DIR]]
  *
- * Looks at file trees made of layers and writes into them, for a builder that has no container at hand. list, digest
- * and read look at the tree of the --source folders (topmost first) and take names from stdin, each ended with NUL;
+ * Looks at file trees made of layers and writes into them, for a builder that has no container at hand. list, stat,
+ * digest and read look at the tree of the --source folders (topmost first) and take names from stdin, each ended with NUL;
  * copy writes into the tree of --lower, --upper and --work what the records on stdin say (files_copy.h).
  */
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "modes.h"
 
 static int usage(void) {
-    fputs("usage: gantry-shim files list|digest|read|copy [--source DIR]... [--lower DIR]... [--upper DIR [--work DIR]]\n", stderr);
+    fputs("usage: gantry-shim files list|stat|digest|read|copy [--source DIR]... [--lower DIR]... [--upper DIR [--work DIR]]\n", stderr);
     return 2;
 }
 
@@ -82,6 +82,7 @@ int mode_files(int argc, char **argv) {
     } else if (failure.code == 0) {
         if (root < 0) return usage();
         if (strcmp(command, "list") == 0) look(root, input, size, files_list, &failure);
+        else if (strcmp(command, "stat") == 0) look(root, input, size, files_stat, &failure);
         else if (strcmp(command, "digest") == 0) look(root, input, size, files_digest, &failure);
         else if (strcmp(command, "read") == 0) look(root, input, size, files_read, &failure);
         else return usage();

@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import type { Engine } from "../daemon/index.ts";
 import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
+import { buildRoutes } from "./build.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
 import { imageRoutes } from "./images.ts";
@@ -46,6 +47,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
 export function createApiServer(engine: Engine, options: ApiServerOptions): ApiServer {
   const route = createRouter([
     systemRoutes,
+    buildRoutes,
     containerRoutes,
     execRoutes,
     imageRoutes,

@@ -31,6 +31,7 @@ export type * from "./launch-planner.ts";
 export { createLaunchPlanner, type LaunchPlannerOptions } from "./planner.ts";
 export type { ContainerRecord, ResolvedMount } from "./record.ts";
 export type * from "./service.ts";
+export { runStep, type StepOptions, type StepRequest } from "./step.ts";
 
 export const migrations = [...containerMigrations, ...execMigrations];
 

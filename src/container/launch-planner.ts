@@ -1,4 +1,6 @@
 import type { LaunchPlan, Operation } from "../runtime/index.ts";
+import type { SpecMount } from "../runtime/spec/index.ts";
+import type { SnapshotMount } from "../snapshot/index.ts";
 import type { ExecConfig } from "../wire/index.ts";
 import type { ContainerRecord } from "./record.ts";
 
@@ -24,6 +26,10 @@ export interface LaunchRequest {
   readonly joined: JoinedNamespaces;
   /** Host paths of the container's generated files. */
   readonly files: ContainerFiles;
+  /** The tree to run in, instead of the container's own snapshot. */
+  readonly tree?: SnapshotMount;
+  /** Mounts beside the container's own, after them. */
+  readonly mounts?: readonly SpecMount[];
 }
 
 /** From a container to the plan that makes it. Policy that needs the machine's facts (cgroup layout, seccomp cache) lives behind it. */

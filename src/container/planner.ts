@@ -24,6 +24,9 @@ export interface LaunchPlannerOptions {
   readonly baseLayer: string;
 }
 
+/** A tree whose changes become a layer: a renamed folder is copied, for a note of where it was means nothing elsewhere. */
+const LAYER_OPTIONS = ["redirect_dir=off", "metacopy=off"];
+
 const NO_FILES: ContainerFiles = { resolvConf: "", hosts: "", hostname: "", log: "" };
 
 /** Brings a container's specification, its snapshot and the machine's facts together in a launch plan. */
@@ -59,15 +62,21 @@ export function createLaunchPlanner({
   }
 
   return {
-    async plan({ record, networkOperations, joined, files }) {
+    async plan({ record, networkOperations, joined, files, tree, mounts = [] }) {
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
       const parent = cgroupParentOf(hostConfig);
       if (parent !== undefined) prepareCgroupParent(layout, parent);
-      const { lower, ...writable } = snapshotter.mount(record.id);
+      const { lower, ...writable } = tree ?? snapshotter.mount(record.id);
+      const spec = specOf(record, files, joined);
       const plan = compileLaunch({
-        spec: specOf(record, files, joined),
-        root: { op: "rootfs-overlay", lower: [...lower, baseLayer], ...writable, options: [] },
+        spec: { ...spec, mounts: [...spec.mounts, ...mounts] },
+        root: {
+          op: "rootfs-overlay",
+          lower: [...lower, baseLayer],
+          ...writable,
+          options: tree === undefined ? [] : LAYER_OPTIONS,
+        },
         network: networkOperations,
         layout,
         stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },

@@ -1,3 +1,4 @@
+import type { BuildService } from "../build/index.ts";
 import type { ContainerService } from "../container/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
@@ -7,6 +8,7 @@ import type { InfoReply, VersionReply } from "../wire/index.ts";
 
 /** What the faces (API, CRI, embedded library) call. Built by the daemon's composition. */
 export interface Engine {
+  readonly builds: BuildService;
   readonly containers: ContainerService;
   readonly images: ImageService;
   readonly networks: NetworkService;

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as build from "../build/index.ts";
 import * as container from "../container/index.ts";
 import { openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
@@ -49,6 +50,8 @@ export interface EngineOptions {
   readonly insecureRegistries: readonly string[];
   readonly networks: network.NetworkSettings;
   readonly firewallBackend: "nftables" | "iptables";
+  /** Ceiling of the build cache. */
+  readonly buildCacheBytes: number;
 }
 
 export interface OwnedEngine extends AsyncDisposable {
@@ -87,6 +90,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
       ...volume.migrations,
       ...imageMigrations,
       ...snapshotMigrations,
+      ...build.buildMigrations,
     ]),
   );
   const events = createEventLog();
@@ -127,20 +131,37 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     usedBy: (imageId) => containers.usersOf(imageId),
     registries,
     builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
+    roots: () => builds.roots(),
   });
   const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
   const baseLayer = join(dataRoot, "base");
   await container.prepareBaseLayer(baseLayer);
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
+  const launcher = createTaskLauncher({ execRoot, shimPath });
+  const planner = container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp, baseLayer });
+  const builds = build.createBuildService({
+    store,
+    content,
+    snapshotter,
+    images,
+    isChainOfImage: (chainId) => images.hasLayer(chainId),
+    steps: { planner, launcher, network: networks, store },
+    events,
+    log,
+    shim: shimPath,
+    folder: join(dataRoot, "build"),
+    runFolder: join(execRoot, "build"),
+    cacheLimitBytes: options.buildCacheBytes,
+  });
   const containers = container.createContainerService({
     store,
     images,
     snapshotter,
     network: networks,
     volumes,
-    launcher: createTaskLauncher({ execRoot, shimPath }),
-    planner: container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp, baseLayer }),
+    launcher,
+    planner,
     groups: container.createContainerGroups(layout, cgroupParent),
     events,
     log,
@@ -151,6 +172,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
 
   const id = engineId(join(dataRoot, "engine-id"));
   const engine: Engine = {
+    builds,
     containers,
     images,
     networks,

@@ -65,40 +65,44 @@ export interface HealthFlags {
   readonly retries: string;
 }
 
+/** One kind for each of several names. */
+type Named<Name extends string, Fields> = Name extends Name ? { readonly name: Name } & Fields : never;
+
 type Kind =
-  | {
-      readonly name: "FROM";
-      readonly platform: string;
-      readonly image: string;
-      readonly stage: string;
-      readonly as: string;
-    }
-  | {
-      readonly name: "ARG";
-      readonly args: readonly { readonly key: string; readonly value: string | undefined }[];
-    }
-  | { readonly name: "ENV" | "LABEL"; readonly pairs: readonly KeyValue[]; readonly legacy: boolean }
-  | {
-      readonly name: "RUN";
-      readonly command: CommandForm;
-      readonly mounts: readonly MountFlag[];
-      readonly network: string;
-      readonly security: string;
-      readonly devices: readonly string[];
-    }
-  | { readonly name: "CMD" | "ENTRYPOINT"; readonly command: CommandForm }
-  | {
-      readonly name: "COPY" | "ADD";
-      readonly sources: readonly CopySource[];
-      readonly destination: string;
-      readonly flags: CopyFlags;
-    }
-  | { readonly name: "WORKDIR" | "USER" | "STOPSIGNAL" | "MAINTAINER"; readonly value: string }
-  | { readonly name: "EXPOSE"; readonly ports: readonly string[] }
-  | { readonly name: "VOLUME"; readonly paths: readonly string[] }
-  | { readonly name: "SHELL"; readonly shell: readonly string[] }
-  | { readonly name: "HEALTHCHECK"; readonly command: CommandForm | "none"; readonly flags: HealthFlags }
-  | { readonly name: "ONBUILD"; readonly trigger: string };
+  | Named<
+      "FROM",
+      {
+        readonly platform: string;
+        readonly image: string;
+        /** In lower case; "" without one. */
+        readonly stage: string;
+        /** The word before it, as written. */
+        readonly as: string;
+      }
+    >
+  | Named<"ARG", { readonly args: readonly { readonly key: string; readonly value: string | undefined }[] }>
+  | Named<"ENV" | "LABEL", { readonly pairs: readonly KeyValue[]; readonly legacy: boolean }>
+  | Named<
+      "RUN",
+      {
+        readonly command: CommandForm;
+        readonly mounts: readonly MountFlag[];
+        readonly network: string;
+        readonly security: string;
+        readonly devices: readonly string[];
+      }
+    >
+  | Named<"CMD" | "ENTRYPOINT", { readonly command: CommandForm }>
+  | Named<
+      "COPY" | "ADD",
+      { readonly sources: readonly CopySource[]; readonly destination: string; readonly flags: CopyFlags }
+    >
+  | Named<"WORKDIR" | "USER" | "STOPSIGNAL" | "MAINTAINER", { readonly value: string }>
+  | Named<"EXPOSE", { readonly ports: readonly string[] }>
+  | Named<"VOLUME", { readonly paths: readonly string[] }>
+  | Named<"SHELL", { readonly shell: readonly string[] }>
+  | Named<"HEALTHCHECK", { readonly command: CommandForm | "none"; readonly flags: HealthFlags }>
+  | Named<"ONBUILD", { readonly trigger: string }>;
 
 export type Instruction = Common & Kind;
 export type InstructionName = Instruction["name"];

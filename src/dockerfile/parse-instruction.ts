@@ -80,7 +80,10 @@ const PARSERS: Readonly<Record<InstructionName, (parsing: Parsing) => Kinds>> = 
 };
 
 function unknown(spelling: string, location: Location): DockerfileError {
-  const near = Object.keys(USAGE).find((name) => distance(spelling.toUpperCase(), name) <= 2);
+  const word = spelling.toUpperCase();
+  const [near] = Object.keys(USAGE)
+    .filter((name) => distance(word, name) <= 2)
+    .sort((a, b) => distance(word, a) - distance(word, b));
   return new DockerfileError(
     location,
     `unknown instruction: ${spelling}${near === undefined ? "" : ` (did you mean ${near}?)`}`,

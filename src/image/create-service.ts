@@ -44,6 +44,8 @@ export interface ImageServiceOptions {
 export interface LocalImageService extends ImageService {
   /** Remove blobs and layers that nothing speaks for: what a crash left. Run at start, after `content.sweep` and `snapshotter.sweep`. */
   collectGarbage(): Promise<void>;
+  /** Whether an image has this layer. */
+  hasLayer(chainId: string): boolean;
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
@@ -81,6 +83,7 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       return image === undefined ? undefined : { document: image.document, layers: image.layers };
     },
     lease: () => context.leases.take(),
+    hasLayer: (chainId) => context.table.isChainUsed(chainId),
     async collectGarbage() {
       await collectGarbage(context);
     },

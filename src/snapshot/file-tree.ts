@@ -78,14 +78,30 @@ const FIELDS = 11;
 const BAD_REQUEST = 65;
 
 /** What lies at each of these places of a tree. Rejects with internal when the kernel refuses. */
-export async function listTree(
+export const listTree = (
   shim: string,
+  tree: SnapshotMount,
+  bases: readonly string[],
+  signal: AbortSignal,
+): Promise<ListedTree[]> => look(shim, "list", tree, bases, signal);
+
+/** The same without what the folders hold. */
+export const statTree = (
+  shim: string,
+  tree: SnapshotMount,
+  bases: readonly string[],
+  signal: AbortSignal,
+): Promise<ListedTree[]> => look(shim, "stat", tree, bases, signal);
+
+async function look(
+  shim: string,
+  command: "list" | "stat",
   tree: SnapshotMount,
   bases: readonly string[],
   signal: AbortSignal,
 ): Promise<ListedTree[]> {
   if (tree.lower.length === 0) return bases.map((base) => ({ base: strip(base), entries: [] }));
-  const output = await ask(shim, ["list", ...sources(tree)], bases, signal);
+  const output = await ask(shim, [command, ...sources(tree)], bases, signal);
   const fields = output.toString("latin1").split("\0");
   const listed: { base: string; entries: FileEntry[] }[] = [];
   for (let at = 0; at + 1 < fields.length; ) {

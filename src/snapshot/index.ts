@@ -6,6 +6,7 @@ export {
   type ListedTree,
   listTree,
   readTreeFiles,
+  statTree,
   type TreeChange,
 } from "./file-tree.ts";
 export { snapshotMigrations } from "./migrations.ts";

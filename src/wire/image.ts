@@ -72,3 +72,51 @@ export interface ProgressMessage {
   errorDetail?: { code?: number; message: string };
   aux?: unknown;
 }
+
+/** One record of the build cache (API 1.51, BuildCache); `Parents` and what follows are told by this engine. */
+export interface BuildCacheRecord {
+  ID: string;
+  Type: string;
+  Description: string;
+  InUse: boolean;
+  Shared: boolean;
+  Size: number;
+  CreatedAt: string;
+  LastUsedAt: string;
+  UsageCount: number;
+  Parents: string[];
+}
+
+export interface BuildPruneReply {
+  CachesDeleted: string[] | null;
+  SpaceReclaimed: number;
+  /** Of a dry run: what would go, whole. */
+  Records?: BuildCacheRecord[];
+}
+
+/** A build of this daemon's life. */
+export interface BuildHistoryRecord {
+  ID: string;
+  Name: string;
+  StartedAt: string;
+  DurationMs: number;
+  Status: "running" | "completed" | "error" | "canceled";
+  Steps: number;
+  CachedSteps: number;
+  Error: string;
+}
+
+/** What a build tells a client that asks for it with `progress=events`, one in each message's `aux`. */
+export type BuildProgressEvent =
+  | {
+      kind: "plan";
+      steps: { step: number; text: string; stage: string; line: number; isMetadata: boolean }[];
+    }
+  | { kind: "started"; step: number; atMs: number }
+  /** `data` in base64. */
+  | { kind: "output"; step: number; stream: 1 | 2; data: string }
+  | { kind: "finished"; step: number; atMs: number; cached: boolean; result: string }
+  | { kind: "failed"; step: number; atMs: number; message: string }
+  | { kind: "warning"; rule: string; message: string; url: string; line: number }
+  | { kind: "note"; text: string }
+  | { kind: "image"; id: string; tags: string[] };

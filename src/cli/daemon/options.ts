@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
 import { invalid } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
+import { parseDecimalBytes } from "../../units/index.ts";
 
 /** Where a daemon lives and listens. */
 export interface DaemonOptions extends EngineOptions {
@@ -23,6 +24,7 @@ Run the engine. SIGTERM stops the daemon and leaves containers running; the next
 
 Options:
       --config-root string Folder of registries.json and certs.d (default "/etc/gantry")
+      --build-cache-limit bytes   What the build cache may take (default "20GB")
       --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
       --debug              The same as --log-level debug
       --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
@@ -69,6 +71,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       defaultHostAddress: hostAddress(values.ip ?? "0.0.0.0"),
       publishFilter: oneOf("publish-filter", values["publish-filter"], ["bypass", "input"]),
     },
+    buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     logLevel,
     teardown: values.teardown === true,
   };
@@ -114,6 +117,7 @@ function parse(argv: readonly string[]) {
         "firewall-backend": { type: "string" },
         ip: { type: "string" },
         "publish-filter": { type: "string" },
+        "build-cache-limit": { type: "string" },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         teardown: { type: "boolean" },

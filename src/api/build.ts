@@ -1,0 +1,138 @@
+import {
+  type BuildEvent,
+  BuildFailure,
+  type BuildHistoryEntry,
+  type CacheRecord,
+  StepError,
+} from "../build/index.ts";
+import { DockerfileError, excerpt } from "../dockerfile/index.ts";
+import { messageOf } from "../errors/index.ts";
+import type {
+  BuildCacheRecord,
+  BuildHistoryRecord,
+  BuildProgressEvent,
+  BuildPruneReply,
+  ProgressMessage,
+} from "../wire/index.ts";
+import { ClassicOutput } from "./classic-build.ts";
+import type { Exchange } from "./exchange.ts";
+import { readJson, sendJson, sendNothing } from "./exchange.ts";
+import { parseBuild, parsePrune, parseSecrets } from "./parse/build.ts";
+import type { Routes } from "./router.ts";
+import { sendProgress } from "./streams.ts";
+
+export const buildRoutes: Routes = {
+  "POST /build": (x) => sendProgress(x, messages(x)),
+  "POST /build/prune": async (x) => {
+    const options = parsePrune(x.query);
+    const { deleted, reclaimedBytes } = await x.engine.builds.prune(options);
+    const reply: BuildPruneReply = {
+      CachesDeleted: deleted.map(({ id }) => id),
+      SpaceReclaimed: reclaimedBytes,
+      ...(options.dryRun ? { Records: deleted.map(wireRecord) } : {}),
+    };
+    sendJson(x, 200, reply);
+  },
+  // Not Docker's: for this engine's own client.
+  "POST /build/secrets": async (x) => {
+    x.engine.builds.offerSecrets(x.query.string("session"), parseSecrets(await readJson(x)));
+    sendNothing(x, 204);
+  },
+  "POST /build/check": async (x) => {
+    const { file, source, findings, fails } = await x.engine.builds.check(
+      parseBuild(x.query, x.request),
+      x.gone,
+    );
+    sendJson(x, 200, {
+      Findings: findings.map((finding) => ({ ...finding, excerpt: excerpt(file, source, finding) })),
+      Fails: fails,
+    });
+  },
+  "GET /build/cache": async (x) => sendJson(x, 200, (await x.engine.builds.cacheRecords()).map(wireRecord)),
+  "GET /build/history": async (x) => sendJson(x, 200, x.engine.builds.history().map(wireHistory)),
+};
+
+/** Events as the client wants them, and at the end the failure with its exit code and place. */
+async function* messages(x: Exchange): AsyncGenerator<ProgressMessage> {
+  const request = parseBuild(x.query, x.request);
+  const asEvents = x.query.string("progress") === "events";
+  const isQuiet = x.query.boolean("q");
+  const classic = new ClassicOutput();
+  let isBegun = false;
+  try {
+    for await (const event of x.engine.builds.build(request, x.gone)) {
+      if (asEvents) {
+        isBegun = true;
+        yield { id: "gantry.build.event", aux: wireEvent(event) };
+      } else if (isQuiet) {
+        if (event.kind === "image") yield { stream: `${event.id}\n` };
+      } else {
+        for (const message of classic.take(event)) {
+          isBegun = true;
+          yield message;
+        }
+      }
+    }
+  } catch (error) {
+    if (!isBegun) throw error;
+    yield* failure(error);
+  }
+}
+
+function* failure(error: unknown): Generator<ProgressMessage> {
+  const cause = error instanceof BuildFailure ? error.cause : error;
+  const place = placeOf(cause);
+  if (error instanceof BuildFailure && place !== undefined)
+    yield { stream: `${excerpt(error.fileName, error.source, place)}\n` };
+  const message = messageOf(error);
+  const code = cause instanceof StepError ? cause.exitCode : undefined;
+  yield { errorDetail: { ...(code === undefined ? {} : { code }), message }, error: message };
+}
+
+function placeOf(error: unknown): { line: number; endLine: number } | undefined {
+  if (error instanceof DockerfileError) return error.location;
+  return error instanceof StepError ? { line: error.step.line, endLine: error.step.line } : undefined;
+}
+
+function wireEvent(event: BuildEvent): BuildProgressEvent {
+  switch (event.kind) {
+    case "output": {
+      const { kind, step, stream, bytes } = event;
+      return { kind, step, stream, data: bytes.toString("base64") };
+    }
+    case "warning": {
+      const { rule, message, url, line } = event.finding;
+      return { kind: "warning", rule, message, url, line };
+    }
+    case "plan":
+      return { kind: "plan", steps: [...event.steps] };
+    case "image":
+      return { kind: "image", id: event.id, tags: [...event.tags] };
+    default:
+      return event;
+  }
+}
+
+const wireRecord = (record: CacheRecord): BuildCacheRecord => ({
+  ID: record.id,
+  Type: record.type,
+  Description: record.description,
+  InUse: record.inUse,
+  Shared: record.shared,
+  Size: record.sizeBytes,
+  CreatedAt: new Date(record.createdAtMs).toISOString(),
+  LastUsedAt: new Date(record.lastUsedAtMs).toISOString(),
+  UsageCount: record.useCount,
+  Parents: [...record.parents],
+});
+
+const wireHistory = (entry: BuildHistoryEntry): BuildHistoryRecord => ({
+  ID: entry.id,
+  Name: entry.name,
+  StartedAt: new Date(entry.startedAtMs).toISOString(),
+  DurationMs: entry.durationMs,
+  Status: entry.status,
+  Steps: entry.steps,
+  CachedSteps: entry.cachedSteps,
+  Error: entry.error,
+});

@@ -1,0 +1,115 @@
+import { type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { EngineError } from "../errors/index.ts";
+import { randomHex } from "../platform/index.ts";
+import { baseImages } from "./base-images.ts";
+import { pruneToLimit } from "./cache/prune.ts";
+import { takeContext } from "./context/incoming.ts";
+import type { BuildContext } from "./dependencies.ts";
+import { type BuildEvent, EventQueue } from "./events.ts";
+import type { BuildHistory } from "./history.ts";
+import { exportImage } from "./output/image.ts";
+import { planBuild } from "./plan/plan.ts";
+import type { BuildRequest } from "./service.ts";
+import { Solver } from "./solve.ts";
+
+/** A build whose Dockerfile is at hand for messages, whatever comes of it. */
+export class BuildFailure extends EngineError {
+  readonly file: Dockerfile | undefined;
+  readonly source: string;
+  readonly fileName: string;
+
+  constructor(cause: EngineError, file: { name: string; text: string }, parsed: Dockerfile | undefined) {
+    super(cause.kind, cause.message, { cause, fields: { ...cause.fields } });
+    this.file = parsed;
+    this.source = file.text;
+    this.fileName = file.name;
+  }
+}
+
+/** Run a build; see `BuildService.build`. */
+export async function* runBuild(
+  context: BuildContext,
+  history: BuildHistory,
+  request: BuildRequest,
+  signal: AbortSignal,
+): AsyncGenerator<BuildEvent> {
+  const queue = new EventQueue();
+  const left = new AbortController();
+  const either = AbortSignal.any([signal, left.signal]);
+  const entry = history.begin(randomHex(12), request);
+  const tell = (event: BuildEvent) => {
+    entry.see(event);
+    queue.push(event);
+  };
+  const working = work(context, request, tell, either)
+    .then(
+      () => entry.end(undefined),
+      (error: unknown) => {
+        entry.end(error);
+        throw error;
+      },
+    )
+    .finally(() => queue.end());
+  // The reader meets the failure after the last event.
+  working.catch(() => undefined);
+  try {
+    yield* queue.read();
+    await working;
+  } finally {
+    // A reader that goes away stops the build, and waits until nothing of it runs any more.
+    left.abort();
+    await working.catch(() => undefined);
+  }
+}
+
+async function work(
+  context: BuildContext,
+  request: BuildRequest,
+  tell: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const secrets = context.secrets.take(request.session);
+  await using files = await takeContext(context, request.source, request.dockerfile, signal);
+  let parsed: Dockerfile | undefined;
+  try {
+    parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
+    const images = baseImages(
+      context,
+      { pull: request.pull, tell, isPlatformGiven: request.platform !== "" },
+      signal,
+    );
+    const plan = await planBuild(parsed, request, images);
+    tell({ kind: "plan", steps: plan.steps });
+    using lease = context.images.lease();
+    await using solver = new Solver(
+      {
+        context,
+        request,
+        files: files.tree,
+        secrets,
+        epochSeconds: plan.epochSeconds,
+        tell,
+        lease,
+        target: plan.target.top,
+      },
+      signal,
+    );
+    const solved = await solver.run(plan.target.top);
+    // Steps that change nothing but the config are done when all others are.
+    for (const { step, isMetadata } of plan.steps) {
+      if (!isMetadata) continue;
+      tell({ kind: "started", step, atMs: Date.now() });
+      tell({ kind: "finished", step, atMs: Date.now(), cached: false, result: "" });
+    }
+    const id = await exportImage(context, request, plan, solver, solved, lease, signal);
+    if (plan.unusedArgs.length > 0)
+      tell({
+        kind: "note",
+        text: `[Warning] One or more build-args [${plan.unusedArgs.join(" ")}] were not consumed`,
+      });
+    tell({ kind: "image", id, tags: request.tags });
+  } catch (error) {
+    throw error instanceof EngineError ? new BuildFailure(error, files.dockerfile, parsed) : error;
+  }
+  await pruneToLimit(context);
+}

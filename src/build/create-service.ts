@@ -1,0 +1,46 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { runBuild } from "./build.ts";
+import { CacheMounts } from "./cache/mounts.ts";
+import { cacheRecords, prune } from "./cache/prune.ts";
+import { CacheTable } from "./cache/table.ts";
+import { checkDockerfile } from "./check.ts";
+import type { BuildContext, BuildServiceOptions } from "./dependencies.ts";
+import { BuildHistory } from "./history.ts";
+import { SecretOffers } from "./secrets.ts";
+import type { BuildService } from "./service.ts";
+
+/** The service with what only the composition asks for. */
+export interface OwnedBuildService extends BuildService {
+  /** Chains that the cache relies on, against the images' garbage collection. */
+  roots(): ReadonlySet<string>;
+}
+
+export function createBuildService(options: BuildServiceOptions): OwnedBuildService {
+  sweep(options.folder);
+  rmSync(options.runFolder, { recursive: true, force: true });
+  mkdirSync(options.runFolder, { recursive: true, mode: 0o700 });
+  const context: BuildContext = {
+    ...options,
+    cache: new CacheTable(options.store),
+    cacheMounts: new CacheMounts(options.store, join(options.folder, "mounts")),
+    secrets: new SecretOffers(),
+  };
+  const history = new BuildHistory();
+  return {
+    build: (request, signal) => runBuild(context, history, request, signal),
+    check: (request, signal) => checkDockerfile(context, request, signal),
+    offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
+    cacheRecords: () => cacheRecords(context),
+    prune: (how) => prune(context, how),
+    history: () => history.list(),
+    roots: () => context.cache.chains,
+  };
+}
+
+/** Contexts and copies of builds that a crash ended. */
+function sweep(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  for (const name of readdirSync(folder))
+    if (/^(context|tmp)-/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+}

@@ -1,0 +1,181 @@
+import {
+  type Dockerfile,
+  expand,
+  findStage,
+  type InstructionOf,
+  type Lookup,
+  parseTriggers,
+} from "../../dockerfile/index.ts";
+import { invalid } from "../../errors/index.ts";
+import type { StepInfo } from "../events.ts";
+import type { BuildRequest } from "../service.ts";
+import { applyInstruction } from "./apply.ts";
+import { located, type Planning } from "./planning.ts";
+import { type Platform, parsePlatform, platformArgs } from "./platform.ts";
+import { inherit, type StageState } from "./stage-state.ts";
+import type { SourceVertex } from "./vertex.ts";
+
+/** How images come into a plan. */
+export interface ImageSource {
+  /** The stage's beginning FROM this image; it is fetched when it is not here. Throws not-found. */
+  stageFrom(
+    reference: string,
+    platform: Platform,
+    name: string,
+    step: StepInfo | undefined,
+  ): Promise<StageState>;
+}
+
+/** A Dockerfile turned into operations, as far as the target needs them. */
+export interface BuildPlan {
+  readonly target: StageState;
+  readonly steps: readonly StepInfo[];
+  readonly platform: Platform;
+  /** Of SOURCE_DATE_EPOCH, seconds. */
+  readonly epochSeconds: number | undefined;
+  /** Build arguments that nothing declared. */
+  readonly unusedArgs: readonly string[];
+}
+
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
+
+/** Evaluate the stages that the target needs. Throws StepError for a value that means nothing, not-found for images and stages. */
+export async function planBuild(
+  file: Dockerfile,
+  request: BuildRequest,
+  images: ImageSource,
+): Promise<BuildPlan> {
+  const platform = parsePlatform(request.platform);
+  const used = new Set<string>(PROXIES.concat(["SOURCE_DATE_EPOCH"]));
+  const automatic = platformArgs(platform, request.target);
+  const globals = globalArgs(file, request, automatic, used);
+  const steps: { info: { -readonly [Key in keyof StepInfo]: StepInfo[Key] }; stage: number }[] = [];
+  const epoch = request.buildArgs.get("SOURCE_DATE_EPOCH");
+  if (epoch !== undefined && epoch !== "" && !/^\d{1,12}$/.test(epoch))
+    throw invalid(`invalid SOURCE_DATE_EPOCH: ${epoch}: want seconds since 1970`);
+  const target = targetOf(file, request.target);
+  const known = new Map<number, Promise<StageState>>();
+  const stageAt = (index: number): Promise<StageState> => {
+    const found = known.get(index) ?? evaluateStage(index);
+    known.set(index, found);
+    return found;
+  };
+  const platformOf = (from: InstructionOf<"FROM">, lookup: Lookup) =>
+    from.platform === "" ? platform : parsePlatform(expand(from.platform, file.escape, lookup));
+
+  const planning: Planning = {
+    file,
+    request,
+    globals,
+    hiddenEnv: PROXIES.flatMap((name) => {
+      const value = request.buildArgs.get(name);
+      return value === undefined ? [] : [`${name}=${value}`];
+    }),
+    epochSeconds: epoch === undefined || epoch === "" ? undefined : Number(epoch),
+    async sourceOf(reference, before) {
+      const index = request.namedContexts.has(reference)
+        ? undefined
+        : findStage(file.stages, reference, before);
+      if (index !== undefined) return (await stageAt(index)).top;
+      return (await images.stageFrom(imageName(request, reference), platform, reference, undefined)).top;
+    },
+    newStep(stage, name, instruction, isMetadata) {
+      const info = {
+        step: 0,
+        text: instruction.text,
+        stage: name,
+        line: instruction.location.line,
+        isMetadata,
+      };
+      steps.push({ info, stage });
+      return info;
+    },
+    noCache: (stage, name) =>
+      request.noCache ||
+      request.noCacheFilter.some((filter) => filter.toLowerCase() === name || filter === String(stage)),
+    use: (argument) => used.add(argument),
+  };
+
+  async function evaluateStage(index: number): Promise<StageState> {
+    const stage = file.stages[index];
+    if (stage === undefined) throw invalid(`stage ${index} does not exist`);
+    const { from } = stage;
+    const name = from.stage === "" ? `stage-${index}` : from.stage;
+    const step = planning.newStep(index, name, from, false);
+    const lookup: Lookup = (variable) => globals.get(variable) ?? automatic.get(variable);
+    const state = await located(step, async () => {
+      const reference = expand(from.image, file.escape, lookup);
+      if (reference === "") throw invalid(`base name (${from.image}) should not be blank`);
+      const base = request.namedContexts.has(reference)
+        ? undefined
+        : findStage(file.stages, reference, index);
+      const own = platformOf(from, lookup);
+      if (base !== undefined && !/^\d+$/.test(reference)) return inherit(await stageAt(base), name, own);
+      return images.stageFrom(imageName(request, reference), own, name, step);
+    });
+    const triggers = parseTriggers(state.config.OnBuild ?? [], from);
+    state.config = { ...state.config, OnBuild: null };
+    for (const instruction of [...triggers, ...stage.instructions]) {
+      await applyInstruction(planning, state, instruction, index);
+    }
+    return state;
+  }
+
+  const state = await stageAt(target);
+  for (const [at, { info }] of steps.sort((a, b) => a.stage - b.stage).entries()) info.step = at + 1;
+  return {
+    target: state,
+    steps: steps.map(({ info }) => info),
+    platform: state.platform,
+    epochSeconds: planning.epochSeconds,
+    unusedArgs: [...request.buildArgs.keys()].filter((key) => !used.has(key) && !key.startsWith("BUILDKIT_")),
+  };
+}
+
+/** What a person named with --build-context in place of an image. */
+function imageName({ namedContexts }: BuildRequest, reference: string): string {
+  const other = namedContexts.get(reference);
+  if (other === undefined) return reference;
+  if (other.startsWith("docker-image://")) return other.slice("docker-image://".length);
+  throw invalid(`the build context ${reference}=${other} cannot be used: only docker-image:// is served`);
+}
+
+function targetOf({ stages }: Dockerfile, target: string): number {
+  if (target === "") return stages.length - 1;
+  const found = findStage(stages, target);
+  if (found === undefined) throw invalid(`target stage ${JSON.stringify(target)} could not be found`);
+  return found;
+}
+
+/** ARGs before the first FROM: build arguments, then defaults, each seeing those before it. */
+function globalArgs(
+  file: Dockerfile,
+  request: BuildRequest,
+  automatic: ReadonlyMap<string, string>,
+  used: Set<string>,
+): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const { args } of file.globalArgs) {
+    for (const { key, value } of args) {
+      used.add(key);
+      const given = request.buildArgs.get(key);
+      const lookup: Lookup = (name) => values.get(name) ?? automatic.get(name);
+      if (given !== undefined) values.set(key, given);
+      else if (value !== undefined && !request.buildArgs.has(key))
+        values.set(key, expand(value, file.escape, lookup));
+    }
+  }
+  for (const [key, value] of automatic) if (!values.has(key)) values.set(key, value);
+  return values;
+}
+
+/** A source that is no stage. */
+export const scratch = (step: StepInfo | undefined): SourceVertex => ({
+  kind: "source",
+  imageId: undefined,
+  reference: "scratch",
+  step,
+});

@@ -1,0 +1,114 @@
+import type { Readable } from "node:stream";
+import type { HostConfig } from "../wire/index.ts";
+import type { BuildEvent } from "./events.ts";
+import type { Finding } from "./finding.ts";
+
+/**
+ * Builds: a Dockerfile and a context become an image. A build is a graph of operations whose results are kept by what
+ * went into them (`BuildCache`), so that a second build does only what differs. No build outlives its request.
+ */
+export interface BuildService {
+  /**
+   * Run a build; its events come as they happen and end with `image` or with the error that is thrown. Leaving the
+   * iteration or aborting stops what runs at once. Throws DockerfileError, StepError, invalid, not-found, cancelled.
+   */
+  build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildEvent>;
+  /** Findings about a Dockerfile without building it. */
+  check(request: BuildRequest, signal: AbortSignal): Promise<CheckReport>;
+  /** Keep secrets and agent sockets for the build that names this session; they are forgotten with it, or after a minute. */
+  offerSecrets(session: string, secrets: OfferedSecrets): void;
+  /** What the cache keeps, oldest use first. */
+  cacheRecords(): Promise<CacheRecord[]>;
+  prune(options: PruneOptions): Promise<{ deleted: CacheRecord[]; reclaimedBytes: number }>;
+  /** Builds since the daemon's start, newest first. */
+  history(): BuildHistoryEntry[];
+}
+
+export interface BuildRequest {
+  readonly source: ContextSource;
+  /** Name of the Dockerfile within the context; "" for the default. */
+  readonly dockerfile: string;
+  readonly tags: readonly string[];
+  /** "" for the last stage. */
+  readonly target: string;
+  /** undefined values unset an argument's default. */
+  readonly buildArgs: ReadonlyMap<string, string | undefined>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly noCache: boolean;
+  /** Stages whose steps are not taken from the cache. */
+  readonly noCacheFilter: readonly string[];
+  readonly pull: boolean;
+  /** "" for this machine's. */
+  readonly platform: string;
+  readonly networkMode: string;
+  readonly extraHosts: readonly string[];
+  /** Limits of the RUN steps. */
+  readonly limits: Partial<HostConfig>;
+  /** Entitlements: "network.host", "security.insecure". */
+  readonly allow: ReadonlySet<string>;
+  /** Names of sources that replace images and stages: "docker-image://…", or another archive's name. */
+  readonly namedContexts: ReadonlyMap<string, string>;
+  readonly cacheFrom: readonly string[];
+  readonly session: string;
+  /** Where the result goes beside the image table: kept without a name unless tagged. */
+  readonly attestations: { readonly sbom: boolean; readonly provenance: boolean };
+  /** Record in the image which steps made it, for --cache-from. */
+  readonly inlineCache: boolean;
+}
+
+export type ContextSource =
+  | { readonly kind: "archive"; readonly stream: Readable }
+  /** A Dockerfile alone, without files. */
+  | { readonly kind: "dockerfile"; readonly text: string }
+  /** A git repository or the address of an archive or Dockerfile. */
+  | { readonly kind: "remote"; readonly url: string };
+
+export interface OfferedSecrets {
+  readonly values: ReadonlyMap<string, Buffer>;
+  /** Paths of ssh agents' sockets on this machine, by id. */
+  readonly agents: ReadonlyMap<string, string>;
+}
+
+export interface CheckReport {
+  readonly file: string;
+  readonly source: string;
+  readonly findings: readonly Finding[];
+  /** The Dockerfile asks for warnings to fail. */
+  readonly fails: boolean;
+}
+
+export interface CacheRecord {
+  readonly id: string;
+  readonly type: "regular" | "exec.cachemount";
+  readonly description: string;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number;
+  readonly useCount: number;
+  readonly inUse: boolean;
+  /** An image has the same layer, so that removing the record frees nothing. */
+  readonly shared: boolean;
+  readonly parents: readonly string[];
+}
+
+export interface PruneOptions {
+  /** Also what other records stand on. */
+  readonly all: boolean;
+  /** Only what was not used for so long. */
+  readonly unusedForMs: number;
+  /** Least recently used ones go until this much is left; undefined: everything that may go. */
+  readonly keepBytes: number | undefined;
+  readonly ids: readonly string[];
+  readonly dryRun: boolean;
+}
+
+export interface BuildHistoryEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly status: "running" | "completed" | "error" | "canceled";
+  readonly steps: number;
+  readonly cachedSteps: number;
+  readonly error: string;
+}

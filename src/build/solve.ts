@@ -1,0 +1,396 @@
+import { createHash } from "node:crypto";
+import { chmodSync, chownSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { MEDIA, packLayer } from "../archive/index.ts";
+import type { Digest, Ingest } from "../content/index.ts";
+import { cancelled } from "../errors/index.ts";
+import { chainIdsOf, type ImageLayer, type Lease } from "../image/index.ts";
+import { copyIntoTree, type LayerDraft, type SnapshotMount } from "../snapshot/index.ts";
+import type { CachedLayer } from "./cache/table.ts";
+import type { BuildContext } from "./dependencies.ts";
+import type { BuildEvent } from "./events.ts";
+import { located } from "./plan/planning.ts";
+import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "./plan/vertex.ts";
+import type { BuildRequest, OfferedSecrets } from "./service.ts";
+import { prepareCopy } from "./steps/copy.ts";
+import { executeRun, identityOfRun } from "./steps/run.ts";
+import { byteName, SourceTree } from "./steps/source-tree.ts";
+
+/** The tree that an operation came to. */
+export interface Solved {
+  /** Folders of its layers, topmost first. Usable at once. */
+  readonly lower: readonly string[];
+  /** Its layers, base first: known once the last one is packed. */
+  readonly layers: Promise<readonly ImageLayer[]>;
+  /** The layer of the operation itself; undefined when it changed nothing. */
+  readonly own: Promise<ImageLayer | undefined>;
+  /** When it was made, which for a cached one was earlier: the same result has the same image. */
+  readonly madeAtMs: number;
+  /** Made in this build, so that what stands on it cannot be in the cache. */
+  readonly isFresh: boolean;
+}
+
+interface Packed {
+  readonly layers: readonly ImageLayer[];
+  readonly own: ImageLayer | undefined;
+}
+
+export interface SolverOptions {
+  readonly context: BuildContext;
+  readonly request: BuildRequest;
+  readonly files: SourceTree;
+  readonly secrets: OfferedSecrets;
+  readonly epochSeconds: number | undefined;
+  readonly tell: (event: BuildEvent) => void;
+  readonly lease: Lease;
+  /** Layers of this vertex's chain become blobs as they are made. */
+  readonly target: Vertex;
+}
+
+/** Of the format of keys: other keys are other results. */
+const KEY_VERSION = "1";
+
+/**
+ * Solves the vertices of one build, each once, inputs first and independent ones at the same time. A result is looked up by
+ * the digest of the operation and of the content it works on; the packing of a layer goes on while the next step runs on it.
+ * Dispose it in any case: what is not committed is then removed.
+ */
+export class Solver implements AsyncDisposable {
+  readonly #options: SolverOptions;
+  readonly #solved = new Map<Vertex, Promise<Solved>>();
+  readonly #trees = new Map<Vertex, SourceTree>();
+  readonly #exported = new Set<Vertex>();
+  readonly #drafts: LayerDraft[] = [];
+  readonly #ingests = new Map<Digest, Ingest>();
+  readonly #hits: string[] = [];
+  readonly #packing: Promise<unknown>[] = [];
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #slot = limiter(Math.max(2, availableParallelism()));
+
+  constructor(options: SolverOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    for (let at: Vertex = options.target; ; at = at.base) {
+      this.#exported.add(at);
+      if (at.kind === "source") break;
+    }
+  }
+
+  /** Blobs that this build made and that are not yet in the content store. */
+  get ingests(): ReadonlyMap<Digest, Ingest> {
+    return this.#ingests;
+  }
+
+  /** Rejects with the first failure; everything else is then stopped and has ended. */
+  async run(vertex: Vertex): Promise<Solved> {
+    try {
+      const solved = await this.solve(vertex);
+      await solved.layers;
+      await Promise.all(this.#packing);
+      return solved;
+    } catch (error) {
+      this.#stop.abort(cancelled("context canceled"));
+      await Promise.allSettled([...this.#solved.values(), ...this.#packing]);
+      throw error;
+    } finally {
+      this.#options.context.cache.touch(this.#hits);
+    }
+  }
+
+  solve(vertex: Vertex): Promise<Solved> {
+    const known = this.#solved.get(vertex);
+    if (known !== undefined) return known;
+    const solved = this.#work(vertex);
+    this.#solved.set(vertex, solved);
+    // Whoever needs it meets the failure; until then it must not count as unhandled.
+    solved.catch(() => undefined);
+    return solved;
+  }
+
+  async #work(vertex: Vertex): Promise<Solved> {
+    if (vertex.kind === "source") return this.#source(vertex);
+    // All at once: stages that do not need each other run side by side.
+    await Promise.all(inputsOf(vertex).map((input) => this.solve(input)));
+    const base = await this.solve(vertex.base);
+    return located(vertex.step, () => this.#step(vertex, base));
+  }
+
+  async #source({ imageId, step }: Extract<Vertex, { kind: "source" }>): Promise<Solved> {
+    const { context, tell } = this.#options;
+    if (step !== undefined) tell({ kind: "started", step: step.step, atMs: Date.now() });
+    const layers = imageId === undefined ? [] : (context.images.layersOf(imageId)?.layers ?? []);
+    const top = layers.at(-1)?.chainId;
+    const lower = top === undefined ? [] : context.snapshotter.view(top).lower;
+    for (const layer of layers) this.#options.lease.add(layer.chainId);
+    for (const layer of layers) this.#options.lease.add(layer.blobDigest);
+    if (step !== undefined)
+      tell({ kind: "finished", step: step.step, atMs: Date.now(), cached: false, result: imageId ?? "" });
+    const created =
+      imageId === undefined ? 0 : Date.parse(context.images.layersOf(imageId)?.document.created ?? "");
+    const madeAtMs = Number.isNaN(created) ? 0 : created;
+    return {
+      lower,
+      layers: Promise.resolve(layers),
+      own: Promise.resolve(undefined),
+      madeAtMs,
+      isFresh: false,
+    };
+  }
+
+  async #step(vertex: Exclude<Vertex, { kind: "source" }>, base: Solved): Promise<Solved> {
+    const { tell } = this.#options;
+    const { step } = vertex.step;
+    tell({ kind: "started", step, atMs: Date.now() });
+    try {
+      await using prepared = vertex.kind === "copy" ? await this.#prepareCopy(vertex, base) : undefined;
+      const identity = vertex.kind === "copy" ? prepared?.identity : await this.#identity(vertex);
+      const keyOn = (layers: readonly ImageLayer[]) =>
+        createHash("sha256")
+          .update(
+            JSON.stringify([
+              KEY_VERSION,
+              vertex.kind,
+              layers.at(-1)?.chainId ?? "",
+              this.#options.epochSeconds,
+              identity,
+            ]),
+          )
+          .digest("hex");
+      if (!base.isFresh && !vertex.noCache) {
+        const layers = await base.layers;
+        const hit = this.#lookUp(keyOn(layers), layers, base.madeAtMs);
+        if (hit !== undefined) {
+          const own = await hit.own;
+          tell({
+            kind: "finished",
+            step,
+            atMs: Date.now(),
+            cached: true,
+            result: own?.chainId ?? layers.at(-1)?.chainId ?? "",
+          });
+          return hit;
+        }
+      }
+      return await this.#slot(() => this.#execute(vertex, base, prepared, keyOn));
+    } catch (error) {
+      tell({
+        kind: "failed",
+        step,
+        atMs: Date.now(),
+        message: error instanceof Error ? error.message : String(error),
+      });
+      throw error;
+    }
+  }
+
+  #lookUp(key: string, below: readonly ImageLayer[], belowMadeAtMs: number): Solved | undefined {
+    const { cache, snapshotter } = this.#options.context;
+    const found = cache.find(key);
+    if (found === undefined) return undefined;
+    const chainId = found.layer?.chainId ?? below.at(-1)?.chainId;
+    if (found.layer !== undefined && snapshotter.findLayer(found.layer.chainId) === undefined)
+      return undefined;
+    this.#hits.push(key);
+    if (found.layer !== undefined) this.#options.lease.add(found.layer.chainId);
+    const own = found.layer === undefined ? undefined : layerOf(found.layer, 0);
+    return {
+      lower: chainId === undefined ? [] : snapshotter.view(chainId).lower,
+      layers: Promise.resolve(own === undefined ? below : [...below, own]),
+      own: Promise.resolve(own),
+      madeAtMs: Math.max(found.createdAtMs, belowMadeAtMs),
+      isFresh: false,
+    };
+  }
+
+  #prepareCopy(vertex: CopyVertex, base: Solved) {
+    const from = vertex.from === "context" ? Promise.resolve(this.#options.files) : this.#treeOf(vertex.from);
+    return from.then((tree) =>
+      prepareCopy(this.#options.context, vertex, tree, { lower: base.lower }, this.#signal),
+    );
+  }
+
+  async #treeOf(vertex: Vertex): Promise<SourceTree> {
+    const known = this.#trees.get(vertex);
+    if (known !== undefined) return known;
+    const { lower } = await this.solve(vertex);
+    const tree = this.#trees.get(vertex) ?? new SourceTree(this.#options.context.shim, { lower });
+    this.#trees.set(vertex, tree);
+    return tree;
+  }
+
+  async #mountTrees(vertex: RunVertex): Promise<(mount: RunMount) => SourceTree | undefined> {
+    const trees = new Map<RunMount, SourceTree>();
+    for (const mount of vertex.mounts) {
+      if (mount.input === "context") trees.set(mount, this.#options.files);
+      else if (mount.input !== undefined) trees.set(mount, await this.#treeOf(mount.input));
+    }
+    return (mount) => trees.get(mount);
+  }
+
+  async #identity(vertex: Exclude<Vertex, { kind: "source" | "copy" }>): Promise<unknown> {
+    if (vertex.kind === "folder") return vertex.path;
+    const chainOf = async ({ input }: RunMount) => {
+      if (input === undefined || input === "context") return undefined;
+      return (await (await this.solve(input)).layers).at(-1)?.chainId;
+    };
+    const treeOf = await this.#mountTrees(vertex);
+    return identityOfRun(vertex, this.#options.request, treeOf, chainOf, this.#signal);
+  }
+
+  async #execute(
+    vertex: Exclude<Vertex, { kind: "source" }>,
+    base: Solved,
+    prepared: Awaited<ReturnType<typeof prepareCopy>> | undefined,
+    keyOn: (layers: readonly ImageLayer[]) => string,
+  ): Promise<Solved> {
+    this.#signal.throwIfAborted();
+    const { context, request, secrets, tell } = this.#options;
+    const draft = await context.snapshotter.prepareLayer(undefined, { writable: true });
+    this.#drafts.push(draft);
+    likeRoot(draft.folder, base.lower[0]);
+    const tree: SnapshotMount = {
+      lower: base.lower,
+      upper: draft.folder,
+      ...(draft.work === undefined ? {} : { work: draft.work }),
+    };
+    const { step } = vertex.step;
+    switch (vertex.kind) {
+      case "run": {
+        const treeOf = await this.#mountTrees(vertex);
+        const write = (stream: 1 | 2, bytes: Buffer) =>
+          tell({ kind: "output", step, stream, bytes: Buffer.from(bytes) });
+        await executeRun(context, vertex, tree, { request, secrets, treeOf, write }, this.#signal);
+        break;
+      }
+      case "copy": {
+        const written = vertex.flags.link ? { lower: [], upper: draft.folder } : tree;
+        await prepared?.write(written, this.#signal);
+        break;
+      }
+      case "folder":
+        await copyIntoTree(
+          context.shim,
+          {
+            source: { lower: [] },
+            tree,
+            changes: [{ kind: "parents", path: byteName(vertex.path), mode: 0o755, uid: 0, gid: 0 }],
+          },
+          this.#signal,
+        );
+    }
+    const madeAtMs = Date.now();
+    const packed = this.#pack(vertex, base, draft, keyOn, madeAtMs);
+    this.#packing.push(packed);
+    packed.then(
+      ({ layers, own }) =>
+        tell({
+          kind: "finished",
+          step,
+          atMs: Date.now(),
+          cached: false,
+          result: own?.chainId ?? layers.at(-1)?.chainId ?? "",
+        }),
+      () => undefined,
+    );
+    // A folder that was there already leaves all as it was, and what follows may be in the cache.
+    const isUnchanged = vertex.kind === "folder" && (await packed).own === undefined;
+    return {
+      lower: isUnchanged ? base.lower : [draft.folder, ...base.lower],
+      layers: packed.then(({ layers }) => layers),
+      own: packed.then(({ own }) => own),
+      madeAtMs,
+      isFresh: !isUnchanged || base.isFresh,
+    };
+  }
+
+  /** Give a step's changes their names: diffID, chain, row, and a place in the cache. */
+  async #pack(
+    vertex: Exclude<Vertex, { kind: "source" }>,
+    base: Solved,
+    draft: LayerDraft,
+    keyOn: (layers: readonly ImageLayer[]) => string,
+    madeAtMs: number,
+  ): Promise<Packed> {
+    const { context, lease, epochSeconds } = this.#options;
+    const latest = epochSeconds === undefined ? {} : { latestSeconds: epochSeconds };
+    const ingest = this.#exported.has(vertex) ? await context.content.begin() : undefined;
+    let keep = false;
+    try {
+      const where = ingest === undefined ? {} : { tarPath: ingest.path };
+      const packed = await packLayer(
+        { shim: context.shim, folder: draft.folder, ...where, ...latest },
+        this.#signal,
+      );
+      const below = await base.layers;
+      const parent = below.at(-1)?.chainId;
+      const key = keyOn(below);
+      // The root folder alone: nothing was changed.
+      if (packed.entries <= 1) {
+        context.cache.put(key, parent, undefined, vertex.step.text, madeAtMs);
+        return { layers: below, own: undefined };
+      }
+      const [chainId = packed.diffId] = chainIdsOf(
+        parent === undefined ? [packed.diffId] : [parent, packed.diffId],
+      ).slice(-1);
+      const cached: CachedLayer = { diffId: packed.diffId, chainId, sizeBytes: packed.fileBytes };
+      lease.add(chainId);
+      lease.add(packed.diffId);
+      if (ingest !== undefined && !this.#ingests.has(packed.diffId)) {
+        await ingest.sealWritten(packed.diffId, packed.tarBytes);
+        this.#ingests.set(packed.diffId, ingest);
+        keep = true;
+      }
+      // An equal layer may be here; later steps of this build stand on this folder, which so stays until the end.
+      if (context.snapshotter.findLayer(chainId) === undefined)
+        await context.snapshotter.commitLayer(draft, chainId, parent, packed.fileBytes);
+      context.cache.put(key, parent, cached, vertex.step.text, madeAtMs);
+      const own = layerOf(cached, packed.tarBytes);
+      return { layers: [...below, own], own };
+    } finally {
+      if (!keep) await ingest?.[Symbol.asyncDispose]();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(cancelled("the build has ended"));
+    await Promise.allSettled([...this.#solved.values(), ...this.#packing]);
+    for (const ingest of this.#ingests.values()) await ingest[Symbol.asyncDispose]();
+    for (const draft of this.#drafts) await this.#options.context.snapshotter.discard(draft);
+  }
+}
+
+/** As an image has it: its blob is the uncompressed tar. */
+const layerOf = ({ diffId, chainId, sizeBytes }: CachedLayer, blobBytes: number): ImageLayer => ({
+  diffId,
+  chainId,
+  sizeBytes,
+  blobDigest: diffId,
+  blobBytes,
+  mediaType: MEDIA.layer,
+});
+
+/** The root folder of a tree is its topmost layer's: a new layer begins with what the one below has. */
+function likeRoot(folder: string, below: string | undefined): void {
+  if (below === undefined) return;
+  const { mode, uid, gid } = statSync(below);
+  chownSync(folder, uid, gid);
+  chmodSync(folder, mode & 0o7777);
+}
+
+/** Run at most `count` at a time. */
+function limiter(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= count) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running--;
+      else next();
+    }
+  };
+}

@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { runStep } from "../../container/index.ts";
+import { randomHex } from "../../platform/index.ts";
+import { LaunchError } from "../../runtime/index.ts";
+import type { SnapshotMount } from "../../snapshot/index.ts";
+import type { BuildContext } from "../dependencies.ts";
+import { StepError } from "../events.ts";
+import type { RunMount, RunVertex } from "../plan/vertex.ts";
+import type { BuildRequest, OfferedSecrets } from "../service.ts";
+import { openMounts } from "./run-mounts.ts";
+import { byteName, type SourceTree } from "./source-tree.ts";
+import { removeStubs } from "./stubs.ts";
+
+export interface RunOptions {
+  readonly request: BuildRequest;
+  readonly secrets: OfferedSecrets;
+  readonly treeOf: (mount: RunMount) => SourceTree | undefined;
+  readonly write: (stream: 1 | 2, bytes: Buffer) => void;
+}
+
+/** BuildKit's name for the machine that a step sees: a constant, so that results do not depend on chance. */
+const HOSTNAME = "buildkitsandbox";
+/** Of a failed command's output, kept for the message. */
+const LAST_LINES = 10;
+
+/** Run the command in the tree and leave in its upper folder what the command changed. Throws StepError for a code other than 0. */
+export async function executeRun(
+  context: BuildContext,
+  vertex: RunVertex,
+  tree: SnapshotMount,
+  { request, secrets, treeOf, write }: RunOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = join(context.runFolder, randomHex(8));
+  await using mounts = await openMounts(vertex, { context, treeOf, secrets, folder, signal });
+  const tail = new Tail();
+  const hostname = request.buildArgs.get("BUILDKIT_SANDBOX_HOSTNAME") ?? HOSTNAME;
+  const step = {
+    folder: join(folder, "files"),
+    tree,
+    mounts: mounts.mounts,
+    args: vertex.args,
+    env: [...vertex.hiddenEnv, ...vertex.env, ...mounts.env],
+    workingDir: vertex.workingDir,
+    user: vertex.user,
+    hostname,
+    network: vertex.network,
+    privileged: vertex.privileged,
+    host: { ...request.limits, ExtraHosts: [...request.extraHosts] },
+  };
+  let exitCode: number;
+  let why = "";
+  try {
+    const status = await runStep(
+      context.steps,
+      step,
+      (stream, bytes) => {
+        tail.add(bytes);
+        write(stream, bytes);
+      },
+      signal,
+    );
+    exitCode = status.exitCode;
+    if (status.oomKilled) why = " (out of memory)";
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error;
+    throw new StepError(vertex.step, error.message, { cause: error, exitCode: error.exitCode });
+  }
+  if (exitCode !== 0) {
+    const command = vertex.args.join(" ");
+    throw new StepError(vertex.step, `The command '${command}' returned a non-zero code: ${exitCode}${why}`, {
+      exitCode,
+      output: tail.lines(),
+    });
+  }
+  removeStubs(tree, mounts.targets);
+}
+
+/** The last lines of an output. */
+class Tail {
+  #text = "";
+
+  add(bytes: Buffer): void {
+    this.#text = (this.#text + bytes.toString("utf8")).slice(-8192);
+  }
+
+  lines(): string[] {
+    return this.#text.replace(/\n$/, "").split("\n").slice(-LAST_LINES);
+  }
+}
+
+/** What of a RUN decides on its result beside the tree: command, environment, mounted content. */
+export async function identityOfRun(
+  vertex: RunVertex,
+  request: BuildRequest,
+  treeOf: (mount: RunMount) => SourceTree | undefined,
+  chainOf: (mount: RunMount) => Promise<string | undefined>,
+  signal: AbortSignal,
+): Promise<unknown[]> {
+  const mounts = await Promise.all(
+    vertex.mounts.map(async (mount) => {
+      const { input: _, ...said } = mount;
+      const tree = mount.type === "bind" ? treeOf(mount) : undefined;
+      if (tree === undefined) return said;
+      const whole = mount.source === "" || mount.source === "/" ? await chainOf(mount) : undefined;
+      return [said, whole ?? (await contentOf(tree, mount.source, signal))];
+    }),
+  );
+  const { args, env, workingDir, user, network, privileged, scripts } = vertex;
+  return [args, env, workingDir, user, network, privileged, scripts, mounts, [...request.extraHosts]];
+}
+
+/** The digest of everything below a place: names, attributes, contents; times are left out. */
+async function contentOf(tree: SourceTree, place: string, signal: AbortSignal): Promise<string> {
+  const { entries, base } = await tree.list(byteName(place), signal);
+  const files = entries.filter(({ type }) => type === "file").map(({ path }) => path);
+  const digests = await tree.digests(files, signal);
+  const hash = createHash("sha256");
+  for (const { path, type, mode, uid, gid, link, device } of entries) {
+    hash.update(
+      JSON.stringify([path.slice(base.length), type, mode, uid, gid, link, device, digests.get(path) ?? ""]),
+    );
+  }
+  return hash.digest("hex");
+}
