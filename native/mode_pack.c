@@ -1,11 +1,12 @@
 /*
- * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER
+ * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...
  *
  * The reverse of unpack: a folder as overlayfs keeps a layer becomes a layer tar on stdout. Character devices 0:0 are
  * written as whiteouts, opaque folders get their marker (OCI image-spec, layer.md). Names in byte order, so the same
  * folder gives the same bytes. Sockets are left out: they mean nothing without their process.
  *
  * --tar writes the tar to FILE, --digest nowhere; both print `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES` as unpack does.
+ * Of several folders, topmost first, what an overlay of them shows is written.
  * --latest: no time in the tar or in the folder stays later (reproducible builds: SOURCE_DATE_EPOCH).
  */
 #include <dirent.h>
@@ -23,6 +24,7 @@
 
 #include "archive_tar_write.h"
 #include "archive_tree.h"
+#include "files_view.h"
 #include "modes.h"
 
 /* A folder on the way down: its sorted names, and which is next. */
@@ -336,7 +338,7 @@ static int pack_all(struct pack *pack) {
 }
 
 static int usage(void) {
-    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER\n", stderr);
+    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...\n", stderr);
     return 2;
 }
 
@@ -373,9 +375,10 @@ int mode_pack(int argc, char **argv) {
         } else
             return usage();
     }
-    if (at + 1 != argc) return usage();
-    pack.root = open(argv[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (pack.root < 0) archive_fail_errno(&pack.failure, errno, "%.400s", argv[at]);
+    static struct view_folders folders;
+    if (at == argc || argc - at > VIEW_MAX_LOWER) return usage();
+    while (at < argc) folders.lower[folders.lower_count++] = argv[at++];
+    if (pack.failure.code == 0) pack.root = view_open(&folders, &pack.failure);
     if (pack.failure.code == 0) pack_all(&pack);
     while (pack.depth > 0) leave(&pack);
     tdestroy(pack.written, free_written);

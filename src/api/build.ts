@@ -1,3 +1,4 @@
+import { pipeline } from "node:stream/promises";
 import {
   type BuildEvent,
   BuildFailure,
@@ -47,6 +48,11 @@ export const buildRoutes: Routes = {
       Findings: findings.map((finding) => ({ ...finding, excerpt: excerpt(file, source, finding) })),
       Fails: fails,
     });
+  },
+  "GET /build/tree": async (x) => {
+    const tree = await x.engine.builds.exportTree(x.query.string("image"), x.gone);
+    x.response.writeHead(200, { "Content-Type": "application/x-tar" });
+    await pipeline(tree, x.response);
   },
   "GET /build/cache": async (x) => sendJson(x, 200, (await x.engine.builds.cacheRecords()).map(wireRecord)),
   "GET /build/history": async (x) => sendJson(x, 200, x.engine.builds.history().map(wireHistory)),

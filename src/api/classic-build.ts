@@ -56,7 +56,7 @@ export class ClassicOutput {
         yield { stream: `${event.text}\n` };
         break;
       case "warning":
-        yield { stream: `[Warning] ${event.finding.rule}: ${event.finding.message}\n` };
+        // Clients of the classic builder parse its lines; findings are for those who ask for events.
         break;
       case "image":
         yield { aux: { ID: event.id } };

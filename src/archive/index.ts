@@ -5,5 +5,6 @@ export { formatImageManifest, MEDIA } from "./manifest.ts";
 export type { Member } from "./members.ts";
 export { type PackRequest, packLayer } from "./pack.ts";
 export { type BlobSource, type SavedImage, type SavedName, saveImageArchive } from "./save.ts";
+export { formatTarHeader, TAR_BLOCK } from "./tar-header.ts";
 export { type TarMember, writeTar } from "./tar-writer.ts";
 export { type Unpacked, type UnpackRequest, unpackLayer } from "./unpack.ts";

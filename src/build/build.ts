@@ -1,5 +1,5 @@
-import { type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
-import { EngineError } from "../errors/index.ts";
+import { type Dockerfile, lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
 import { baseImages } from "./base-images.ts";
 import { pruneToLimit } from "./cache/prune.ts";
@@ -73,6 +73,12 @@ async function work(
   let parsed: Dockerfile | undefined;
   try {
     parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
+    const { findings, fails } = lintDockerfile(parsed);
+    for (const finding of findings) tell({ kind: "warning", finding });
+    if (fails)
+      throw invalid(
+        `lint violation found for rules: ${[...new Set(findings.map(({ rule }) => rule))].join(", ")}`,
+      );
     const images = baseImages(
       context,
       { pull: request.pull, tell, isPlatformGiven: request.platform !== "" },
@@ -80,6 +86,10 @@ async function work(
     );
     const plan = await planBuild(parsed, request, images);
     tell({ kind: "plan", steps: plan.steps });
+    if (request.cacheFrom.length > 0) {
+      const text = "[Warning] --cache-from is not used: this engine looks results up in its own cache alone";
+      tell({ kind: "note", text });
+    }
     using lease = context.images.lease();
     await using solver = new Solver(
       {

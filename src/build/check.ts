@@ -1,4 +1,4 @@
-import { type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
 import { takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
 import type { BuildRequest, CheckReport } from "./service.ts";
@@ -11,6 +11,5 @@ export async function checkDockerfile(
 ): Promise<CheckReport> {
   await using files = await takeContext(context, request.source, request.dockerfile, signal);
   const { name, text } = files.dockerfile;
-  const file: Dockerfile = parseDockerfile(text, name);
-  return { file: name, source: text, findings: [], fails: file.check?.includes("error=true") ?? false };
+  return { file: name, source: text, ...lintDockerfile(parseDockerfile(text, name)) };
 }

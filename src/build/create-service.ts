@@ -7,6 +7,7 @@ import { CacheTable } from "./cache/table.ts";
 import { checkDockerfile } from "./check.ts";
 import type { BuildContext, BuildServiceOptions } from "./dependencies.ts";
 import { BuildHistory } from "./history.ts";
+import { exportTree } from "./output/tree.ts";
 import { SecretOffers } from "./secrets.ts";
 import type { BuildService } from "./service.ts";
 
@@ -31,6 +32,7 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     build: (request, signal) => runBuild(context, history, request, signal),
     check: (request, signal) => checkDockerfile(context, request, signal),
     offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
+    exportTree: (image, signal) => exportTree(context, image, signal),
     cacheRecords: () => cacheRecords(context),
     prune: (how) => prune(context, how),
     history: () => history.list(),

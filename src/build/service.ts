@@ -17,6 +17,8 @@ export interface BuildService {
   check(request: BuildRequest, signal: AbortSignal): Promise<CheckReport>;
   /** Keep secrets and agent sockets for the build that names this session; they are forgotten with it, or after a minute. */
   offerSecrets(session: string, secrets: OfferedSecrets): void;
+  /** All files of an image as a tar. Throws not-found. */
+  exportTree(image: string, signal: AbortSignal): Promise<Readable>;
   /** What the cache keeps, oldest use first. */
   cacheRecords(): Promise<CacheRecord[]>;
   prune(options: PruneOptions): Promise<{ deleted: CacheRecord[]; reclaimedBytes: number }>;
@@ -48,12 +50,9 @@ export interface BuildRequest {
   readonly allow: ReadonlySet<string>;
   /** Names of sources that replace images and stages: "docker-image://…", or another archive's name. */
   readonly namedContexts: ReadonlyMap<string, string>;
+  /** Images that a client takes for sources of cache: this engine has one cache for all builds, and says so. */
   readonly cacheFrom: readonly string[];
   readonly session: string;
-  /** Where the result goes beside the image table: kept without a name unless tagged. */
-  readonly attestations: { readonly sbom: boolean; readonly provenance: boolean };
-  /** Record in the image which steps made it, for --cache-from. */
-  readonly inlineCache: boolean;
 }
 
 export type ContextSource =

@@ -31,9 +31,11 @@ export async function exchange(channel: ByteChannel, request: HttpRequest): Prom
   const head = (more: string) => `${method} ${path} HTTP/1.1\r\n${fields.join("\r\n")}\r\n${more}\r\n`;
   if (typeof body === "object") {
     await channel.write(head("Transfer-Encoding: chunked\r\n"));
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    broken.catch(() => undefined);
     // A server that refuses the body answers early; its words are worth more than the failed write.
-    sendChunks(channel, body).catch(() => undefined);
-    return readHead(channel);
+    sendChunks(channel, body, reject).catch(() => undefined);
+    return Promise.race([readHead(channel), broken]);
   }
   const bytes = encoder.encode(body ?? "");
   const needsLength = bytes.length > 0 || method === "POST" || method === "PUT";
@@ -41,8 +43,20 @@ export async function exchange(channel: ByteChannel, request: HttpRequest): Prom
   return readHead(channel);
 }
 
-async function sendChunks(channel: ByteChannel, body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of body) {
+/** `fail` is told when the body itself breaks off: the request can then not be completed. */
+async function sendChunks(
+  channel: ByteChannel,
+  body: AsyncIterable<Uint8Array>,
+  fail: (error: unknown) => void,
+): Promise<void> {
+  const chunks = body[Symbol.asyncIterator]();
+  const next = () =>
+    chunks.next().catch((error: unknown) => {
+      fail(error);
+      throw error;
+    });
+  for (let item = await next(); item.done !== true; item = await next()) {
+    const chunk = item.value;
     if (chunk.length === 0) continue;
     await channel.write(`${chunk.length.toString(16)}\r\n`);
     await channel.write(chunk);

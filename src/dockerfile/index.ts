@@ -16,6 +16,7 @@ export type {
   MountType,
   Stage,
 } from "./instructions.ts";
+export { type LintFinding, lintDockerfile } from "./lint.ts";
 export { excerpt, type Location } from "./location.ts";
 export { isPattern, patternExpression } from "./match.ts";
 export { findStage, parseDockerfile, parseTriggers } from "./parse.ts";

@@ -47,8 +47,6 @@ export function parseBuild(query: Query, request: IncomingMessage): BuildRequest
     ),
     cacheFrom: listOf(query, "cachefrom").map((value) => text(value, "cachefrom")),
     session: query.string("session"),
-    attestations: { sbom: query.boolean("sbom"), provenance: query.boolean("provenance") },
-    inlineCache: json(query, "buildargs").BUILDKIT_INLINE_CACHE === "1",
   };
 }
 

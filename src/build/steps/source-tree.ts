@@ -10,9 +10,6 @@ import {
 /** Bytes of a text as the trees' names have them: one character each. */
 export const byteName = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 
-/** The text of such a name, for messages. */
-export const textName = (name: string): string => Buffer.from(name, "latin1").toString("utf8");
-
 /** A tree that files are taken from during a build; what was looked at once is remembered, for it does not change. */
 export class SourceTree {
   readonly mount: SnapshotMount;

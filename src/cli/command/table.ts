@@ -17,6 +17,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     common: true,
     load: async () => (await import("../commands/run.ts")).run,
   },
+  build: {
+    summary: "Build an image from a Dockerfile",
+    common: true,
+    load: async () => (await import("../commands/build.ts")).build,
+  },
   exec: {
     summary: "Execute a command in a running container",
     common: true,
@@ -185,6 +190,17 @@ const volumeEntries: Readonly<Record<string, Entry>> = {
   remove: { summary: "Remove one or more volumes", load: async () => (await volumes()).removeVolumes },
 };
 
+const builders = () => import("../commands/builder.ts");
+const builderEntries: Readonly<Record<string, Entry | undefined>> = {
+  build: COMMANDS.build,
+  du: { summary: "Show what the build cache keeps, and why", load: async () => (await builders()).builderDu },
+  history: {
+    summary: "Show the builds since the daemon's start",
+    load: async () => (await builders()).builderHistory,
+  },
+  prune: { summary: "Remove build cache", load: async () => (await builders()).builderPrune },
+};
+
 const inspectImage: Entry = {
   summary: "Display detailed information on one or more images",
   load: async () => (await import("../commands/inspect.ts")).inspectImage,
@@ -228,7 +244,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   image: {
     summary: "Manage images",
     entries: {
-      ...pick("history", "import", "load", "pull", "push", "save", "tag"),
+      ...pick("build", "history", "import", "load", "pull", "push", "save", "tag"),
       inspect: inspectImage,
       ls: COMMANDS.images,
       list: COMMANDS.images,
@@ -249,6 +265,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       },
     },
   },
+  builder: { summary: "Manage builds and their cache", entries: builderEntries },
   network: { summary: "Manage networks", entries: networkEntries },
   volume: { summary: "Manage volumes", entries: volumeEntries },
   system: { summary: "Manage Gantry", entries: pick("events", "info") },

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { detectCompression } from "../../archive/index.ts";
+import { ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
+import { randomHex } from "../../platform/index.ts";
+import { ExitError } from "../command/usage-error.ts";
+import { contextArchive } from "./context-archive.ts";
+
+/** What is sent with a build, and what the engine is told of it. */
+export interface SentContext {
+  readonly body: AsyncIterable<Uint8Array> | undefined;
+  readonly query: Readonly<Record<string, string>>;
+  /** The name under which the Dockerfile is sent, and the one a person knows it by. */
+  readonly names: readonly [sent: string, known: string];
+}
+
+/** The context that a command line names: a folder, "-" for stdin, an address. Throws ExitError for what is not there. */
+export async function contextOf(place: string, file: string): Promise<SentContext> {
+  if (place === "-") {
+    if (file === "-")
+      throw new ExitError(1, "invalid argument: can't use stdin for both build context and dockerfile");
+    return fromStdin(file);
+  }
+  if (/^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place)) {
+    return { body: undefined, query: { remote: place, dockerfile: file }, names: ["", ""] };
+  }
+  if (!existsSync(place))
+    throw new ExitError(1, `unable to prepare context: path ${JSON.stringify(place)} not found`);
+  if (!statSync(place).isDirectory())
+    throw new ExitError(1, `unable to prepare context: context must be a directory: ${place}`);
+  return fromFolder(place, file);
+}
+
+async function fromFolder(folder: string, file: string): Promise<SentContext> {
+  const path = file === "" ? defaultDockerfile(folder) : resolve(file);
+  const text = file === "-" ? await textOfStdin() : readDockerfile(path);
+  const known =
+    file === "-" ? "Dockerfile" : relative(folder, path).startsWith("..") ? file : relative(folder, path);
+  const own = `${path}.dockerignore`;
+  const shared = join(folder, ".dockerignore");
+  const ignoreFile = file !== "-" && existsSync(own) ? own : existsSync(shared) ? shared : undefined;
+  const patterns = ignoreFile === undefined ? [] : ignorePatterns(readFileSync(ignoreFile, "utf8"));
+  // Sent under names of their own, so that a Dockerfile from elsewhere needs no place in the context, and one that is
+  // ignored is not seen by COPY.
+  const sent = `.gantry-${randomHex(8)}`;
+  const extra = [
+    { name: sent, content: text },
+    { name: `${sent}.dockerignore`, content: `${sent}\n${sent}.dockerignore\n` },
+  ];
+  const rules = ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
+  return {
+    body: contextArchive(resolve(folder), rules, extra),
+    query: { dockerfile: sent },
+    names: [sent, known || basename(path)],
+  };
+}
+
+function defaultDockerfile(folder: string): string {
+  const usual = join(folder, "Dockerfile");
+  return existsSync(usual)
+    ? usual
+    : existsSync(join(folder, "dockerfile"))
+      ? join(folder, "dockerfile")
+      : usual;
+}
+
+function readDockerfile(path: string): string {
+  if (!existsSync(path)) {
+    throw new ExitError(
+      1,
+      `failed to read dockerfile: open ${basename(path)}: no such file or directory (in ${dirname(path)})`,
+    );
+  }
+  return readFileSync(path, "utf8");
+}
+
+async function textOfStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+const TAR_MAGIC_AT = 257;
+
+/** An archive goes on as it comes; anything else is a Dockerfile. */
+async function fromStdin(file: string): Promise<SentContext> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const iterator: AsyncIterator<Buffer> = process.stdin[Symbol.asyncIterator]();
+  while (length < TAR_MAGIC_AT + 5) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    chunks.push(next.value);
+    length += next.value.length;
+  }
+  const head = Buffer.concat(chunks);
+  const isArchive =
+    detectCompression(head) !== "none" || head.toString("latin1", TAR_MAGIC_AT, TAR_MAGIC_AT + 5) === "ustar";
+  async function* all() {
+    yield head;
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+  }
+  if (isArchive) return { body: all(), query: { dockerfile: file }, names: ["", ""] };
+  const rest: Buffer[] = [];
+  for await (const chunk of all()) rest.push(chunk);
+  const extra = [{ name: "Dockerfile", content: Buffer.concat(rest).toString("utf8") }];
+  return {
+    body: contextArchive(undefined, ignoreRules([]), extra),
+    query: {},
+    names: ["Dockerfile", "Dockerfile"],
+  };
+}

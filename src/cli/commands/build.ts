@@ -1,0 +1,215 @@
+import { writeFileSync } from "node:fs";
+import { ApiError, type EngineClient, jsonLines } from "../../client/index.ts";
+import { randomHex } from "../../platform/index.ts";
+import { parseBytes } from "../../units/index.ts";
+import type { BuildProgressEvent, ProgressMessage } from "../../wire/index.ts";
+import { contextOf, type SentContext } from "../build/context.ts";
+import { parseOutputs, writeOutputs } from "../build/outputs.ts";
+import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
+import { readAgents, readSecrets } from "../build/secrets.ts";
+import { bool, type Command, int, list, string } from "../command/command.ts";
+import type { FlagValues } from "../command/flags.ts";
+import { ExitError } from "../command/usage-error.ts";
+import { print, printError, printLine, writeOut } from "../output/print.ts";
+
+export const build: Command = {
+  name: "build",
+  usage: "[OPTIONS] PATH | URL | -",
+  description: "Build an image from a Dockerfile",
+  aliases: ["build", "image build", "builder build"],
+  flags: [
+    list("add-host", 'Add a custom host-to-IP mapping ("host:ip")'),
+    list("allow", 'Allow what is refused by default ("network.host", "security.insecure")'),
+    list("build-arg", "Set build-time variables"),
+    list("build-context", "Replace an image or stage (name=docker-image://IMAGE)"),
+    string("cgroup-parent", 'Parent control group of the "RUN" instructions'),
+    bool("check", "Look for mistakes in the Dockerfile, and build nothing"),
+    int("cpu-period", "Limit the CPU CFS period"),
+    int("cpu-quota", "Limit the CPU CFS quota"),
+    int("cpu-shares", "CPU shares (relative weight)", { short: "c" }),
+    string("cpuset-cpus", "CPUs in which to allow execution (0-3, 0,1)"),
+    string("cpuset-mems", "Memory nodes in which to allow execution (0-3, 0,1)"),
+    string("file", 'Name of the Dockerfile (default "PATH/Dockerfile"; "-" for stdin)', { short: "f" }),
+    string("iidfile", "Write the image ID to a file"),
+    list("label", "Set metadata for an image"),
+    string("memory", "Memory limit", { short: "m", type: "bytes" }),
+    string("memory-swap", "Memory plus swap; -1 for unlimited swap", { type: "bytes" }),
+    string("metadata-file", "Write the result's metadata to a file, as JSON"),
+    string("network", 'Network of the "RUN" instructions', { fallback: "default" }),
+    bool("no-cache", "Do not use the cache"),
+    list("no-cache-filter", "Do not use the cache for these stages"),
+    list("output", 'Where the result goes ("type=local,dest=path", "type=oci,dest=file", …)', { short: "o" }),
+    string("platform", "Set the target platform"),
+    string("progress", "How progress is shown: auto, tty, plain, quiet, rawjson", { fallback: "auto" }),
+    bool("pull", "Always look for a newer base image"),
+    bool("quiet", "Print the image ID only", { short: "q" }),
+    list("secret", "Secret for the build (id=ID,src=FILE or id=ID,env=NAME)"),
+    list("security-opt", "Security options"),
+    string("shm-size", "Size of /dev/shm", { type: "bytes" }),
+    list("ssh", "SSH agent for the build (default, or ID=SOCKET)"),
+    list("tag", 'Name and optionally a tag ("name:tag")', { short: "t" }),
+    string("target", "Build up to this stage"),
+    list("ulimit", "Ulimit options (name=soft:hard)"),
+  ],
+  minArgs: 1,
+  maxArgs: 1,
+  async run({ flags, args: [place = ""], client }) {
+    const context = await contextOf(place, flags.string("file"));
+    const outputs = parseOutputs(flags.list("output"));
+    const session = await offerSecrets(flags, client);
+    const query = { ...queryOf(flags), ...context.query, ...(session === undefined ? {} : { session }) };
+    if (flags.bool("check")) return check(client, query, context);
+    const display = displayOf(flags);
+    const id = await run(client, query, context, display).finally(() => display.close());
+    if (flags.string("iidfile") !== "") writeFileSync(flags.string("iidfile"), id);
+    if (flags.string("metadata-file") !== "") {
+      const names = flags.list("tag").join(",");
+      const metadata = {
+        "containerimage.config.digest": id,
+        ...(names === "" ? {} : { "image.name": names }),
+      };
+      writeFileSync(flags.string("metadata-file"), `${JSON.stringify(metadata, undefined, 2)}\n`);
+    }
+    await writeOutputs(client, id, outputs, flags.list("tag"));
+    if (flags.bool("quiet")) await printLine(id);
+    return 0;
+  },
+};
+
+function queryOf(flags: FlagValues) {
+  const bytes = (name: string) => (flags.string(name) === "" ? undefined : parseBytes(flags.string(name)));
+  const swap = flags.string("memory-swap");
+  const pairs = (name: string) =>
+    flags.list(name).map((word): [string, string | null] => {
+      const equals = word.indexOf("=");
+      // A name alone takes its value from here, and without one here unsets the argument.
+      return equals < 0 ? [word, process.env[word] ?? null] : [word.slice(0, equals), word.slice(equals + 1)];
+    });
+  const json = (name: string) =>
+    flags.list(name).length === 0 ? undefined : JSON.stringify(Object.fromEntries(pairs(name)));
+  const args = pairs("build-arg");
+  const epoch = process.env.SOURCE_DATE_EPOCH;
+  if (epoch !== undefined && !args.some(([key]) => key === "SOURCE_DATE_EPOCH"))
+    args.push(["SOURCE_DATE_EPOCH", epoch]);
+  return {
+    progress: "events",
+    t: flags.list("tag"),
+    target: flags.optional("target"),
+    buildargs: args.length === 0 ? undefined : JSON.stringify(Object.fromEntries(args)),
+    labels: json("label"),
+    contexts: json("build-context"),
+    nocache: flags.bool("no-cache") ? 1 : undefined,
+    nocachefilter: flags.list("no-cache-filter"),
+    pull: flags.bool("pull") ? 1 : undefined,
+    platform: flags.optional("platform"),
+    networkmode: flags.string("network"),
+    extrahosts: flags.list("add-host"),
+    allow: flags.list("allow"),
+    cgroupparent: flags.optional("cgroup-parent"),
+    cpuperiod: flags.int("cpu-period"),
+    cpuquota: flags.int("cpu-quota"),
+    cpushares: flags.int("cpu-shares"),
+    cpusetcpus: flags.optional("cpuset-cpus"),
+    cpusetmems: flags.optional("cpuset-mems"),
+    memory: bytes("memory"),
+    memswap: swap === "" ? undefined : swap === "-1" ? -1 : parseBytes(swap),
+    shmsize: bytes("shm-size"),
+    securityopt: flags.list("security-opt"),
+    ulimits:
+      flags.list("ulimit").length === 0 ? undefined : JSON.stringify(flags.list("ulimit").map(ulimitOf)),
+  };
+}
+
+function ulimitOf(text: string) {
+  const [, Name, soft = "", hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
+  if (Name === undefined) throw new ExitError(125, `invalid ulimit argument: ${text}`);
+  return { Name, Soft: Number(soft), Hard: Number(hard) };
+}
+
+async function offerSecrets(flags: FlagValues, client: EngineClient): Promise<string | undefined> {
+  if (flags.list("secret").length + flags.list("ssh").length === 0) return undefined;
+  const session = randomHex(16);
+  const body = {
+    secrets: readSecrets(flags.list("secret")),
+    agents: readAgents(flags.list("ssh"), client.host),
+  };
+  await client.json("POST", "/build/secrets", { session }, body);
+  return session;
+}
+
+function displayOf(flags: FlagValues): BuildDisplay {
+  const write = (text: string) => void writeOut(2, new TextEncoder().encode(text));
+  const wanted = flags.bool("quiet") ? "quiet" : flags.string("progress");
+  switch (wanted) {
+    case "auto":
+    case "tty":
+      if (wanted === "tty" || process.stderr.isTTY)
+        return new LiveDisplay(write, () => ({
+          rows: process.stderr.rows ?? 24,
+          columns: process.stderr.columns ?? 80,
+        }));
+      return new PlainDisplay(write);
+    case "plain":
+      return new PlainDisplay(write);
+    case "rawjson":
+      return rawDisplay(write);
+    case "quiet":
+      return quietDisplay;
+    default:
+      throw new ExitError(125, `invalid progress mode ${wanted}: use auto, tty, plain, quiet or rawjson`);
+  }
+}
+
+type Query = ReturnType<typeof queryOf>;
+
+/** Resolves with the image's id; a failure is shown with its place and becomes the exit code. */
+async function run(
+  client: EngineClient,
+  query: Query,
+  context: SentContext,
+  display: BuildDisplay,
+): Promise<string> {
+  await using call = await client.call("POST", "/build", query, context.body).catch((error) => {
+    throw error instanceof ApiError ? new ApiError(error.status, named(error.message, context)) : error;
+  });
+  let id = "";
+  let place = "";
+  for await (const message of jsonLines<ProgressMessage>(call.response.body)) {
+    if (message.error !== undefined) {
+      display.close();
+      if (place !== "") printError(`\n${named(place, context).trimEnd()}`);
+      throw new ExitError(message.errorDetail?.code ?? 1, `ERROR: ${named(message.error, context)}`);
+    }
+    if (message.stream !== undefined) place = message.stream;
+    const event = message.id === "gantry.build.event" ? (message.aux as BuildProgressEvent) : undefined;
+    if (event === undefined) continue;
+    if (event.kind === "image") id = event.id;
+    display.show(event);
+  }
+  return id;
+}
+
+const named = (text: string, { names: [sent, known] }: SentContext) =>
+  sent === "" ? text : text.replaceAll(sent, known);
+
+interface CheckReply {
+  Findings: { rule: string; message: string; url: string; line: number; excerpt: string }[];
+  Fails: boolean;
+}
+
+async function check(client: EngineClient, query: Query, context: SentContext): Promise<number> {
+  await using call = await client.call("POST", "/build/check", query, context.body);
+  let text = "";
+  for await (const bytes of call.response.body) text += Buffer.from(bytes).toString("utf8");
+  const { Findings: findings } = JSON.parse(text) as CheckReply;
+  if (findings.length === 0) {
+    await printLine("Check complete, no warnings found.");
+    return 0;
+  }
+  await printLine(
+    `Check complete, ${findings.length} ${findings.length === 1 ? "warning has" : "warnings have"} been found!`,
+  );
+  for (const { rule, message, url, excerpt } of findings)
+    await print(`\nWARNING: ${rule} - ${url}\n${message}\n${named(excerpt, context)}\n`);
+  return 1;
+}
