@@ -26,6 +26,8 @@ export class TestDaemon implements AsyncDisposable {
   readonly name = `gt${process.pid.toString(36)}${(count++).toString(36)}`;
   #process: ChildProcess | undefined;
 
+  constructor(private readonly options: readonly string[] = []) {}
+
   /** Options of `gantry daemon` that make up this daemon's place. */
   get #place(): string[] {
     return [
@@ -52,7 +54,7 @@ export class TestDaemon implements AsyncDisposable {
   async start(): Promise<void> {
     const [program = "", ...args] = GANTRY;
     const log = openSync(this.logFile, "a");
-    const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place], {
+    const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place, ...this.options], {
       stdio: ["ignore", log, log, "pipe"],
       env: { ...process.env, GANTRY_READY_FD: "3" },
     });
@@ -211,8 +213,9 @@ export class TestDaemon implements AsyncDisposable {
   }
 }
 
-export async function startDaemon(): Promise<TestDaemon> {
-  const daemon = new TestDaemon();
+/** `options` are further ones of `gantry daemon`. */
+export async function startDaemon(options: readonly string[] = []): Promise<TestDaemon> {
+  const daemon = new TestDaemon(options);
   await daemon.start();
   return daemon;
 }

@@ -54,7 +54,9 @@ function withDefaultAddress(
 ): PortRequest {
   if (port.hostAddress !== "" || port.anyAddress) return port;
   const network = context.table.network(gatewayEndpoint(context, endpoints)?.networkId ?? "");
-  const given = network?.options[OPTION.hostAddress] ?? context.settings.defaultHostAddress;
+  // The default bridge has no word of its own.
+  const own = network?.predefined === true ? undefined : network?.options[OPTION.hostAddress];
+  const given = own ?? context.settings.defaultHostAddress;
   return given === "0.0.0.0" ? port : { ...port, hostAddress: given };
 }
 
