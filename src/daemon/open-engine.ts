@@ -186,7 +186,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         containers: containers.counts(),
         images: (await images.list({ all: false, filters: new Map(), sharedSize: false })).length,
         cgroupVersion: cgroupVersion(layout),
-        warnings: [],
+        warnings: networks.openPortWarnings(),
       }),
   };
   const owned = stack.move();

@@ -62,7 +62,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     ],
     Plugins: {
       Volume: ["local"],
-      Network: ["bridge", "host", "null"],
+      Network: ["bridge", "host", "ipvlan", "macvlan", "null"],
       Authorization: null,
       Log: ["json-file", "none"],
     },

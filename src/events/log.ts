@@ -25,6 +25,8 @@ export function createEventLog(clock: () => bigint = wallClockNs): EventLog {
       const timeNano = clock();
       const message: EventMessage = {
         ...event,
+        // As Docker's JSON has them: by name.
+        Actor: { ID: event.Actor.ID, Attributes: sorted(event.Actor.Attributes) },
         scope: "local",
         time: Number(timeNano / 1_000_000_000n),
         timeNano,
@@ -36,6 +38,9 @@ export function createEventLog(clock: () => bigint = wallClockNs): EventLog {
     subscribe: (query, signal) => stream(query, signal, history, listeners, clock),
   };
 }
+
+const sorted = (attributes: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 async function* stream(
   query: EventQuery,

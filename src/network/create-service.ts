@@ -144,6 +144,19 @@ export function createNetworkService(options: NetworkServiceOptions): OwnedNetwo
     },
     changePorts: (containerId, change) => changePorts(context, containerId, change),
     describe: (containerId) => describeSandbox(context, containerId),
+    openPortWarnings: () =>
+      settings.publishFilter === "input"
+        ? []
+        : table
+            .sandboxes()
+            .flatMap(({ containerName, ports }) =>
+              ports
+                .filter(({ hostAddress }) => hostAddress === "" || hostAddress === "::")
+                .map(
+                  ({ hostPort, protocol }) =>
+                    `WARNING: port ${hostPort}/${protocol} of container ${containerName} is open on all addresses of this machine`,
+                ),
+            ),
     reconcile: (live) => reconcileNetworks(context, live),
     async teardown() {
       await firewall.remove();

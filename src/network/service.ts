@@ -55,6 +55,8 @@ export interface ContainerNetworks extends NetworkService {
   changePorts(containerId: string, change: PortChange): Promise<void>;
 
   describe(containerId: string): SandboxDescription;
+  /** One sentence for each port that is open to everybody who reaches the machine, past the host's own rules. */
+  openPortWarnings(): string[];
   /** Make kernel and rows agree; run at start. `live` are the running containers with the pids of their processes. */
   reconcile(live: ReadonlyMap<string, number>): Promise<void>;
 }

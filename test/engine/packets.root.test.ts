@@ -62,6 +62,9 @@ test("published ports are reached from every network and from the container itse
   await sleeper("--name", "other", "--network", "second");
   await sleeper("--name", "inner", "--network", "closed");
   const port = await portOf("open");
+  expect(await docker("info", "-f", "{{json .Warnings}}")).toContain(
+    `port ${port}/tcp of container open is open`,
+  );
   const gateway = await docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "second");
   const first = await docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "first");
   expect(await fetched("open", "other", port, gateway)).toBe(true);
