@@ -1,3 +1,4 @@
+import { pipeline } from "node:stream/promises";
 import type { WaitCondition } from "../container/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
@@ -51,6 +52,12 @@ export const containerRoutes: Routes = {
   },
   "GET /containers/{id}/json": async (x) => {
     sendJson(x, 200, await x.engine.containers.inspect(id(x), { size: x.query.boolean("size") }));
+  },
+  "GET /containers/{id}/export": async (x) => {
+    const files = x.engine.containers.export(id(x));
+    x.response.writeHead(200, { "Content-Type": "application/octet-stream" });
+    x.gone.addEventListener("abort", () => files.destroy(), { once: true });
+    await pipeline(files, x.response);
   },
   "POST /containers/{id}/start": async (x) => {
     await x.engine.containers.start(id(x));

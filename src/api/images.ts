@@ -1,8 +1,10 @@
 import { pipeline } from "node:stream/promises";
 import { invalid } from "../errors/index.ts";
+import { parseImageConfig } from "../image/index.ts";
 import type { ImageInspect, ImageSummary } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { bodyOf, sendJson, sendNothing } from "./exchange.ts";
+import { bodyOf, readJson, sendJson, sendNothing } from "./exchange.ts";
+import type { JsonObject } from "./parse/fields.ts";
 import { accountOf } from "./registries.ts";
 import type { Routes } from "./router.ts";
 import { sendProgress } from "./streams.ts";
@@ -30,6 +32,24 @@ export const imageRoutes: Routes = {
   },
   "GET /images/{name}/history": async (x) => {
     sendJson(x, 200, x.engine.images.history(name(x)));
+  },
+  "POST /commit": async (x) => {
+    const { query } = x;
+    const body = await readJson(x);
+    const id = await x.engine.containers.commit(
+      query.string("container"),
+      {
+        repository: query.string("repo"),
+        tag: query.string("tag"),
+        author: query.string("author"),
+        comment: query.string("comment"),
+        pause: query.boolean("pause", true),
+        changes: query.all("changes"),
+        config: parseImageConfig(givenFields(body)),
+      },
+      x.gone,
+    );
+    sendJson(x, 201, { Id: id });
   },
   "POST /images/{name}/tag": async (x) => {
     x.engine.images.tag(name(x), x.query.string("repo"), x.query.string("tag"));
@@ -65,6 +85,10 @@ export const imageRoutes: Routes = {
     ),
   "GET /images/{name}/get": (x) => save(x, [name(x)]),
 };
+
+/** Clients send every field, those that were not given as empty. */
+const givenFields = (body: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== "" && value !== null));
 
 const name = (x: Exchange): string => x.path.name ?? "";
 

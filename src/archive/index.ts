@@ -3,7 +3,7 @@ export { type ArchivedImage, type ImageArchive, readImageArchive } from "./image
 export * from "./json.ts";
 export { formatImageManifest, MEDIA } from "./manifest.ts";
 export type { Member } from "./members.ts";
-export { type PackRequest, packLayer } from "./pack.ts";
+export { type PackRequest, packLayer, packTree } from "./pack.ts";
 export { type BlobSource, type SavedImage, type SavedName, saveImageArchive } from "./save.ts";
 export { formatTarHeader, TAR_BLOCK } from "./tar-header.ts";
 export { type TarMember, writeTar } from "./tar-writer.ts";

@@ -1,7 +1,39 @@
+import { spawn } from "node:child_process";
+import { Readable } from "node:stream";
 import { parseDigest } from "../content/index.ts";
 import { internal } from "../errors/index.ts";
 import { runHelper } from "../platform/index.ts";
 import type { Unpacked } from "./unpack.ts";
+
+/**
+ * The tree that folders make together (topmost first; whiteouts of the upper ones hide what lies below) as a tar, the
+ * same bytes for the same tree. Destroying the stream ends the helper; its failure is the stream's.
+ */
+export function packTree(shim: string, folders: readonly string[]): Readable {
+  const child = spawn(shim, ["pack", ...folders], { stdio: ["ignore", "pipe", "pipe"] });
+  let sentence = "";
+  child.stderr.on("data", (chunk) => {
+    sentence += String(chunk);
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", (cause) => reject(internal(`cannot run ${shim}`, { cause })));
+    child.once("close", resolve);
+  });
+  ended.catch(() => undefined);
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* child.stdout;
+      const code = await ended;
+      if (code !== 0)
+        throw internal(
+          `failed to pack the files: ${sentence.trim() || `the helper ended with code ${code}`}`,
+        );
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }
+  return Readable.from(bytes(), { objectMode: false });
+}
 
 export interface PackRequest {
   /** The native helper. */

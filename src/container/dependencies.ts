@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
@@ -16,7 +17,7 @@ import type { ContainerTable } from "./table.ts";
 /** What the container service is built from. */
 export interface ContainerServiceOptions {
   readonly store: Store;
-  readonly images: Pick<ImageService, "resolve" | "findById" | "inspect">;
+  readonly images: Pick<ImageService, "resolve" | "findById" | "inspect" | "commit">;
   readonly snapshotter: Snapshotter;
   readonly network: ContainerNetworks;
   readonly volumes: ContainerVolumes;
@@ -25,6 +26,8 @@ export interface ContainerServiceOptions {
   readonly groups: ContainerGroups;
   readonly events: EventLog;
   readonly log: Log;
+  /** The tree that folders make together, topmost first, as a tar. */
+  readonly packTree: (folders: readonly string[]) => Readable;
   /** DATA_ROOT/containers: one folder per container with its log and its generated files. */
   readonly folder: string;
 }

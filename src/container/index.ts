@@ -1,10 +1,12 @@
 import { invalid } from "../errors/index.ts";
 import { keyedMutex } from "../platform/index.ts";
 import { attachContainer } from "./attach.ts";
+import { commitContainer } from "./commit.ts";
 import { createContainer } from "./create.ts";
 import type { ContainerContext, ContainerServiceOptions } from "./dependencies.ts";
 import { createExec, inspectExec, resizeExec, startExec } from "./exec.ts";
 import { createExecTable, execMigrations } from "./exec-table.ts";
+import { exportContainer } from "./export.ts";
 import { inspectContainer } from "./inspect.ts";
 import { listContainers } from "./list.ts";
 import { createLiveContainers } from "./live.ts";
@@ -85,6 +87,8 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     connectNetwork: (network, reference, settings) => connectToNetwork(context, network, reference, settings),
     disconnectNetwork: (network, reference, { force }) =>
       disconnectFromNetwork(context, network, reference, force),
+    commit: (reference, how, signal) => commitContainer(context, reference, how, signal),
+    export: (reference) => exportContainer(context, reference),
     createExec: (reference, config) => createExec(context, reference, config),
     startExec: (id, how) => startExec(context, id, how),
     inspectExec: (id) => inspectExec(context, id),

@@ -7,6 +7,7 @@ import type {
   ExecConfig,
   ExecInspect,
   Filters,
+  ImageConfig,
   StatsReply,
   TopReply,
   UpdateBody,
@@ -56,6 +57,11 @@ export interface ContainerService {
   connectNetwork(network: string, reference: string, settings: Partial<EndpointSettings>): Promise<void>;
   disconnectNetwork(network: string, reference: string, options: { force: boolean }): Promise<void>;
 
+  /** Make an image of what the container has changed. Resolves with its id. */
+  commit(reference: string, options: CommitOptions, signal: AbortSignal): Promise<string>;
+  /** All files of the container as a tar. */
+  export(reference: string): Readable;
+
   createExec(reference: string, config: ExecConfig): Promise<{ id: string }>;
   /** Attached: resolves with the streams once the process runs. Detached: resolves with undefined. */
   startExec(
@@ -64,6 +70,19 @@ export interface ContainerService {
   ): Promise<AttachedStreams | undefined>;
   inspectExec(execId: string): ExecInspect;
   resizeExec(execId: string, rows: number, columns: number): Promise<void>;
+}
+
+export interface CommitOptions {
+  /** Both empty for an image without a name. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly author: string;
+  readonly comment: string;
+  readonly pause: boolean;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  /** Settings that take the place of the container's own. */
+  readonly config: ImageConfig;
 }
 
 export interface CreateRequest extends ContainerCreateBody {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { packTree } from "../archive/index.ts";
 import * as build from "../build/index.ts";
 import * as container from "../container/index.ts";
 import { openContentStore } from "../content/index.ts";
@@ -165,6 +166,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     groups: container.createContainerGroups(layout, cgroupParent),
     events,
     log,
+    packTree: (folders) => packTree(shimPath, folders),
     folder,
   });
   await containers.reconcile();

@@ -6,6 +6,7 @@ import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import { assembleImage } from "./assemble.ts";
 import { findBuiltin, installBuiltin, requirePlatform } from "./builtin.ts";
+import { commitImage } from "./commit.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
 import { collectGarbage } from "./garbage.ts";
 import { importImage } from "./import.ts";
@@ -77,6 +78,7 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       const image = context.table.find(id);
       return image === undefined ? undefined : resolvedImage(image);
     },
+    commit: (request, signal) => commitImage(context, request, signal),
     assemble: (image) => assembleImage(context, image),
     layersOf(id) {
       const image = context.table.find(id);

@@ -48,7 +48,7 @@ export function parseImageDocument(text: string | Uint8Array): ImageDocument {
     variant: optionalString(object.variant, what),
     os: optionalString(object.os, what) ?? "linux",
     osVersion: optionalString(object["os.version"], what),
-    config: parseConfig(asObject(object.config ?? {}, what)),
+    config: parseImageConfig(asObject(object.config ?? {}, what)),
     diffIds: asStrings(rootfs.diff_ids, "image config diff_ids").map(parseDigest),
     history: asArray(object.history, "image config history").map(parseHistory),
   };
@@ -65,7 +65,8 @@ function parseHistory(value: unknown): HistoryEntry {
   };
 }
 
-function parseConfig(object: JsonObject): ImageConfig {
+/** The settings of containers that an image carries. Fields that are absent, null or empty text stay away. Throws invalid. */
+export function parseImageConfig(object: JsonObject): ImageConfig {
   const what = "image config";
   const config: ImageConfig = {};
   const user = optionalString(object.User, what);

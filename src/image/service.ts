@@ -62,6 +62,8 @@ export interface ImageService {
 
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
+  /** Make an image of another one and a folder of changes: a container's commit. Resolves with its id. */
+  commit(request: CommitRequest, signal: AbortSignal): Promise<string>;
   /** Make an image of layers that are here already: what a build or a commit ends with. Resolves with its id. */
   assemble(image: AssembledImage): Promise<string>;
   /** What an image is made of; undefined when it is not here. */
@@ -86,6 +88,22 @@ export interface PushOptions {
   readonly credentials?: Credentials;
   /** Push this platform's image alone, without its index. */
   readonly platform?: string;
+}
+
+export interface CommitRequest {
+  /** The image that the container was made of. */
+  readonly imageId: string;
+  /** The upper folder of its overlay. */
+  readonly changedFolder: string;
+  readonly config: ImageConfig;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  readonly author: string;
+  readonly comment: string;
+  readonly createdBy: string;
+  /** Both empty for an image without a name. */
+  readonly repository: string;
+  readonly tag: string;
 }
 
 export interface ImportOptions {

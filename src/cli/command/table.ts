@@ -52,6 +52,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Attach local standard input, output, and error streams to a running container",
     load: async () => (await import("../commands/attach.ts")).attach,
   },
+  commit: {
+    summary: "Create a new image from a container's changes",
+    load: async () => (await import("../commands/commit.ts")).commit,
+  },
   create: {
     summary: "Create a new container",
     load: async () => (await import("../commands/create.ts")).create,
@@ -59,6 +63,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   events: {
     summary: "Get real time events from the server",
     load: async () => (await import("../commands/events.ts")).events,
+  },
+  export: {
+    summary: "Export a container's filesystem as a tar archive",
+    load: async () => (await import("../commands/export.ts")).exportContainer,
   },
   history: {
     summary: "Show the history of an image",
@@ -217,7 +225,9 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     entries: {
       ...pick(
         "attach",
+        "commit",
         "create",
+        "export",
         "exec",
         "kill",
         "logs",
