@@ -53,6 +53,10 @@ export const containerRoutes: Routes = {
   "GET /containers/{id}/json": async (x) => {
     sendJson(x, 200, await x.engine.containers.inspect(id(x), { size: x.query.boolean("size") }));
   },
+  "POST /containers/prune": async (x) => {
+    const { ids, bytes } = await x.engine.containers.prune(x.query.filters(["label", "label!", "until"]));
+    sendJson(x, 200, { ContainersDeleted: ids.length === 0 ? null : ids, SpaceReclaimed: bytes });
+  },
   "GET /containers/{id}/export": async (x) => {
     const files = x.engine.containers.export(id(x));
     x.response.writeHead(200, { "Content-Type": "application/octet-stream" });

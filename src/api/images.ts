@@ -9,6 +9,7 @@ import { accountOf } from "./registries.ts";
 import type { Routes } from "./router.ts";
 import { sendProgress } from "./streams.ts";
 
+const PRUNE_FILTERS = ["dangling", "label", "label!", "until"];
 const LIST_FILTERS = ["before", "dangling", "label", "label!", "reference", "since", "until"];
 /** The first version without the field VirtualSize. */
 const WITHOUT_VIRTUAL_SIZE = 144;
@@ -65,6 +66,16 @@ export const imageRoutes: Routes = {
         noPrune: query.boolean("noprune"),
       }),
     );
+  },
+  "POST /images/prune": async (x) => {
+    const { items, bytes } = await x.engine.images.prune(x.query.filters(PRUNE_FILTERS));
+    sendJson(x, 200, { ImagesDeleted: items.length === 0 ? null : items, SpaceReclaimed: bytes });
+  },
+  "GET /images/{name}/layers": async (x) => {
+    sendJson(x, 200, await x.engine.images.explain(name(x), x.gone));
+  },
+  "GET /images/{name}/diff": async (x) => {
+    sendJson(x, 200, await x.engine.images.diff(name(x), x.query.string("to"), x.gone));
   },
   "POST /images/load": (x) => sendProgress(x, x.engine.images.load(bodyOf(x), x.gone)),
   "POST /images/create": (x) => sendProgress(x, create(x)),

@@ -21,6 +21,13 @@ const EVENT_FILTERS = [
 export const systemRoutes: Routes = {
   "GET /version": async (x) => sendJson(x, 200, x.engine.version()),
   "GET /info": async (x) => sendJson(x, 200, await x.engine.info()),
+  "GET /system/df": async (x) => {
+    const query = { types: x.query.all("type"), storage: x.query.boolean("storage") };
+    sendJson(x, 200, await x.engine.diskUsage(query));
+  },
+  "POST /system/fsck": async (x) => {
+    sendJson(x, 200, await x.engine.images.check(x.query.boolean("repair"), x.gone));
+  },
   "GET /events": async (x) => {
     const { query, response } = x;
     const wanted = {

@@ -6,5 +6,6 @@ export type { Member } from "./members.ts";
 export { type PackRequest, packLayer, packTree } from "./pack.ts";
 export { type BlobSource, type SavedImage, type SavedName, saveImageArchive } from "./save.ts";
 export { formatTarHeader, TAR_BLOCK } from "./tar-header.ts";
+export { readTarEntries, type TarEntry } from "./tar-reader.ts";
 export { type TarMember, writeTar } from "./tar-writer.ts";
 export { type Unpacked, type UnpackRequest, unpackLayer } from "./unpack.ts";

@@ -1,5 +1,6 @@
+import type { Readable } from "node:stream";
 import { invalid } from "../errors/index.ts";
-import type { ByteSource } from "./byte-source.ts";
+import { ByteSource } from "./byte-source.ts";
 import { parseTarHeader, TAR_BLOCK, type TarHeader } from "./tar-header.ts";
 
 /** One member of an outer archive. `chunks` must be read, or is skipped, before the next entry is asked for. */
@@ -8,6 +9,9 @@ export interface TarEntry {
   readonly type: "file" | "directory" | "symlink" | "hardlink" | "other";
   readonly linkPath: string;
   readonly sizeBytes: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   /** The data; throws invalid when the archive is cut short. */
   chunks(): AsyncIterable<Uint8Array>;
 }
@@ -29,7 +33,7 @@ const TYPES: Record<string, TarEntry["type"]> = {
  * The entries of a tar in their order, each known before its data is read: ustar, pax (path, linkpath, size), GNU
  * long names and base-256 sizes. Meant for the outer archive of images; layers are unpacked by the native helper.
  */
-export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
+export async function* readTar(source: ByteSource, maxEntries = MAX_ENTRIES): AsyncGenerator<TarEntry> {
   let overrides = new Map<string, string>();
   for (let count = 0; ; ) {
     const block = await source.exactly(TAR_BLOCK);
@@ -45,13 +49,20 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
       else overrides.set(header.type === "L" ? "path" : "linkpath", cString(bytes));
       continue;
     }
-    if (++count > MAX_ENTRIES) throw invalid(`archive has over ${MAX_ENTRIES} entries`);
+    if (++count > maxEntries) throw invalid(`archive has over ${maxEntries} entries`);
     const data = new EntryData(source, header, overrides);
     yield data.entry;
     await data.finish();
     overrides = new Map();
   }
 }
+
+/** A layer has as many entries as files. */
+const MAX_LAYER_ENTRIES = 10_000_000;
+
+/** The entries of a layer's plain tar, to look at it without unpacking. */
+export const readTarEntries = (tar: Readable): AsyncGenerator<TarEntry> =>
+  readTar(new ByteSource(tar), MAX_LAYER_ENTRIES);
 
 function padded(size: number): number {
   return Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
@@ -103,6 +114,9 @@ class EntryData {
       type,
       linkPath: overrides.get("linkpath") ?? header.linkName,
       sizeBytes: this.#left,
+      mode: header.mode,
+      uid: Number(overrides.get("uid") ?? header.uid),
+      gid: Number(overrides.get("gid") ?? header.gid),
       chunks: () => this.#chunks(),
     };
   }

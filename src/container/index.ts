@@ -13,6 +13,7 @@ import { createLiveContainers } from "./live.ts";
 import { openContainerLog } from "./logs.ts";
 import { connectToNetwork, disconnectFromNetwork } from "./network-membership.ts";
 import { pauseContainer, unpauseContainer } from "./pause.ts";
+import { pruneContainers } from "./prune.ts";
 import { reconcileContainers, startByPolicy } from "./reconcile.ts";
 import { removeContainer } from "./remove.ts";
 import { renameContainer } from "./rename.ts";
@@ -87,6 +88,7 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     connectNetwork: (network, reference, settings) => connectToNetwork(context, network, reference, settings),
     disconnectNetwork: (network, reference, { force }) =>
       disconnectFromNetwork(context, network, reference, force),
+    prune: (filters) => pruneContainers(context, filters),
     commit: (reference, how, signal) => commitContainer(context, reference, how, signal),
     export: (reference) => exportContainer(context, reference),
     createExec: (reference, config) => createExec(context, reference, config),

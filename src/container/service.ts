@@ -57,6 +57,8 @@ export interface ContainerService {
   connectNetwork(network: string, reference: string, settings: Partial<EndpointSettings>): Promise<void>;
   disconnectNetwork(network: string, reference: string, options: { force: boolean }): Promise<void>;
 
+  /** Remove all that do not run. Filters: until, label, label!. */
+  prune(filters: Filters): Promise<{ ids: string[]; bytes: number }>;
   /** Make an image of what the container has changed. Resolves with its id. */
   commit(reference: string, options: CommitOptions, signal: AbortSignal): Promise<string>;
   /** All files of the container as a tar. */

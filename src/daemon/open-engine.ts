@@ -33,6 +33,7 @@ import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import * as volume from "../volume/index.ts";
+import { describeDiskUsage } from "./disk-usage.ts";
 import type { Engine } from "./engine.ts";
 import { describeInfo, describeVersion } from "./system.ts";
 
@@ -180,6 +181,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     networks,
     volumes,
     events,
+    diskUsage: (query) => describeDiskUsage(engine, dataRoot, query),
     version: describeVersion,
     info: async () =>
       describeInfo({

@@ -8,6 +8,8 @@ import { assembleImage } from "./assemble.ts";
 import { findBuiltin, installBuiltin, requirePlatform } from "./builtin.ts";
 import { commitImage } from "./commit.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
+import { diffImages, explainLayers } from "./explain-layers.ts";
+import { checkStore } from "./fsck.ts";
 import { collectGarbage } from "./garbage.ts";
 import { importImage } from "./import.ts";
 import { imageHistory, inspectImage, resolvedImage } from "./inspect.ts";
@@ -16,6 +18,7 @@ import { listImages } from "./list.ts";
 import { loadImages } from "./load.ts";
 import { findImage, findImageOrUndefined } from "./lookup.ts";
 import { familiar, nameFrom } from "./names.ts";
+import { pruneImages } from "./prune.ts";
 import { publishImageEvent } from "./publish.ts";
 import { LayerFetches } from "./pull/layer-fetches.ts";
 import { pullImage } from "./pull/pull-image.ts";
@@ -78,6 +81,14 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       const image = context.table.find(id);
       return image === undefined ? undefined : resolvedImage(image);
     },
+    prune: (filters) => pruneImages(context, filters),
+    check: (repair, signal) => checkStore(context, repair, signal),
+    layerBytes: () =>
+      options.snapshotter
+        .listLayers()
+        .reduce((sum, { chainId }) => sum + (options.snapshotter.layerSize(chainId) ?? 0), 0),
+    explain: (reference, signal) => explainLayers(context, reference, signal),
+    diff: (before, after, signal) => diffImages(context, before, after, signal),
     commit: (request, signal) => commitImage(context, request, signal),
     assemble: (image) => assembleImage(context, image),
     layersOf(id) {

@@ -49,6 +49,8 @@ function predicate(context: ImageContext, key: string, values: readonly string[]
     }
     case "label":
       return ({ document }) => values.every((value) => hasLabel(document.config.Labels ?? {}, value));
+    case "label!":
+      return ({ document }) => !values.some((value) => hasLabel(document.config.Labels ?? {}, value));
     case "before": {
       const bounds = values.map((value) => createdSeconds(findImage(context, value).image.document));
       return ({ document }) => bounds.every((bound) => createdSeconds(document) < bound);

@@ -4,10 +4,13 @@ import type {
   AuthReply,
   DistributionInspect,
   Filters,
+  FsckReply,
   ImageConfig,
   ImageDeleteItem,
+  ImageDiff,
   ImageHistoryItem,
   ImageInspect,
+  ImageLayersReply,
   ImageSummary,
   ProgressMessage,
   SearchResult,
@@ -62,6 +65,16 @@ export interface ImageService {
 
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
+  /** Remove images that nobody uses: those without a name, or with the filter dangling=false all. */
+  prune(filters: Filters): Promise<{ items: ImageDeleteItem[]; bytes: number }>;
+  /** Check every blob, layer and row against each other; mend what can be mended with `repair`. */
+  check(repair: boolean, signal: AbortSignal): Promise<FsckReply>;
+  /** Bytes of the files of all layers, each once. */
+  layerBytes(): number;
+  /** What each layer adds, changes and hides. */
+  explain(reference: string, signal: AbortSignal): Promise<ImageLayersReply>;
+  /** The files in which two images differ. */
+  diff(before: string, after: string, signal: AbortSignal): Promise<ImageDiff[]>;
   /** Make an image of another one and a folder of changes: a container's commit. Resolves with its id. */
   commit(request: CommitRequest, signal: AbortSignal): Promise<string>;
   /** Make an image of layers that are here already: what a build or a commit ends with. Resolves with its id. */

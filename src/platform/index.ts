@@ -1,3 +1,4 @@
+export { allocatedBytes } from "./allocated.ts";
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
 export { removeTree, writeFileAtomic } from "./files.ts";

@@ -13,6 +13,8 @@ export interface OverlaySnapshotter extends Snapshotter {
   layerSize(chainId: string): number | undefined;
   /** Whether another layer or a writable one stands on this one. */
   isLayerUsed(chainId: string): boolean;
+  /** Folders that no row and no work in progress speaks for. */
+  strayFolders(): Promise<string[]>;
   /** All committed layers, children before their parents. */
   listLayers(): readonly { chainId: string; parentChainId: string | undefined }[];
 }
@@ -36,6 +38,8 @@ class FolderSnapshotter implements OverlaySnapshotter {
   readonly #rows: SnapshotRows;
   readonly #root: string;
   #lastNumber: number;
+  /** Folders that are being made. */
+  readonly #opening = new Set<number>();
   readonly #drafts = new Map<LayerDraft, number>();
   /** Writable layers whose folders are made but whose row is not written yet, and those whose row is gone. */
   readonly #withoutRow = new Map<string, number>();
@@ -86,6 +90,7 @@ class FolderSnapshotter implements OverlaySnapshotter {
   ): Promise<LayerDraft> {
     const lower = this.#chain(parentChainId);
     const number = ++this.#lastNumber;
+    using _opening = this.#open(number);
     await mkdir(join(this.#root, String(number)), { mode: 0o711 });
     await mkdir(this.#folder(number), { mode: 0o755 });
     const work = join(this.#root, String(number), "work");
@@ -123,8 +128,15 @@ class FolderSnapshotter implements OverlaySnapshotter {
     this.#drafts.delete(draft);
   }
 
+  /** A number is in use from before its folder is made. */
+  #open(number: number): Disposable {
+    this.#opening.add(number);
+    return { [Symbol.dispose]: () => this.#opening.delete(number) };
+  }
+
   async prepareActive(id: string): Promise<void> {
     const number = ++this.#lastNumber;
+    using _opening = this.#open(number);
     await mkdir(join(this.#root, String(number)), { mode: 0o711 });
     await Promise.all([
       mkdir(this.#folder(number), { mode: 0o755 }),
@@ -189,11 +201,19 @@ class FolderSnapshotter implements OverlaySnapshotter {
   }
 
   async sweep(): Promise<void> {
+    for (const folder of await this.strayFolders()) await removeTree(folder);
+  }
+
+  async strayFolders(): Promise<string[]> {
+    const newest = this.#lastNumber;
+    const names = await readdir(this.#root);
     const kept = this.#rows.numbers();
     for (const number of [...this.#drafts.values(), ...this.#withoutRow.values()]) kept.add(number);
-    for (const name of await readdir(this.#root)) {
-      if (!kept.has(Number(name))) await removeTree(join(this.#root, name));
-    }
+    for (const number of this.#opening) kept.add(number);
+    // What was begun since the folder was read is not in it, or has its number noted.
+    return names
+      .filter((name) => !kept.has(Number(name)) && !(Number(name) > newest))
+      .map((name) => join(this.#root, name));
   }
 
   async #removeFolders(number: number): Promise<void> {

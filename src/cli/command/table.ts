@@ -245,6 +245,10 @@ export const GROUPS: Readonly<Record<string, Group>> = {
         "wait",
       ),
       inspect: inspectContainer,
+      prune: {
+        summary: "Remove all stopped containers",
+        load: async () => (await import("../commands/prune.ts")).pruneContainers,
+      },
       ls: COMMANDS.ps,
       list: COMMANDS.ps,
       ps: COMMANDS.ps,
@@ -255,7 +259,19 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     summary: "Manage images",
     entries: {
       ...pick("build", "history", "import", "load", "pull", "push", "save", "tag"),
+      diff: {
+        summary: "Show the files in which two images differ",
+        load: async () => (await import("../commands/image-layers.ts")).imageDiff,
+      },
       inspect: inspectImage,
+      layers: {
+        summary: "Show what each layer of an image adds, changes and hides",
+        load: async () => (await import("../commands/image-layers.ts")).imageLayers,
+      },
+      prune: {
+        summary: "Remove unused images",
+        load: async () => (await import("../commands/prune.ts")).pruneImages,
+      },
       ls: COMMANDS.images,
       list: COMMANDS.images,
       rm: COMMANDS.rmi,
@@ -278,5 +294,19 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   builder: { summary: "Manage builds and their cache", entries: builderEntries },
   network: { summary: "Manage networks", entries: networkEntries },
   volume: { summary: "Manage volumes", entries: volumeEntries },
-  system: { summary: "Manage Gantry", entries: pick("events", "info") },
+  system: {
+    summary: "Manage Gantry",
+    entries: {
+      ...pick("events", "info"),
+      df: { summary: "Show disk usage", load: async () => (await import("../commands/disk.ts")).df },
+      fsck: {
+        summary: "Check what is stored",
+        load: async () => (await import("../commands/disk.ts")).fsck,
+      },
+      prune: {
+        summary: "Remove unused data",
+        load: async () => (await import("../commands/prune.ts")).pruneSystem,
+      },
+    },
+  },
 };

@@ -5,6 +5,7 @@ import { type Column, printList } from "../output/list.ts";
 import { print } from "../output/print.ts";
 import { goTime, shortId } from "../output/words.ts";
 import { filtersOf } from "./filters.ts";
+import { printTree } from "./image-tree.ts";
 
 /** One line of the list: an image has as many as it has names. */
 interface Row {
@@ -28,6 +29,7 @@ export const images: Command = {
     FORMAT_FLAG,
     bool("no-trunc", "Do not shorten output"),
     bool("quiet", "Print IDs only", { short: "q" }),
+    bool("tree", "Show images below the layers that they share"),
   ],
   minArgs: 0,
   maxArgs: 1,
@@ -36,7 +38,12 @@ export const images: Command = {
     const found = await client.json<ImageSummary[]>("GET", "/images/json", {
       all: flags.bool("all") ? 1 : undefined,
       filters: filtersOf(filters),
+      "shared-size": /\.(SharedSize|UniqueSize|Containers)\b/.test(flags.string("format")) ? 1 : undefined,
     });
+    if (flags.bool("tree")) {
+      await printTree(client, found);
+      return 0;
+    }
     const whole = flags.bool("no-trunc");
     const format = flags.string("format");
     const digests = flags.bool("digests");
@@ -87,7 +94,11 @@ function columns(whole: boolean): Column<Row>[] {
     { name: "Size", header: "SIZE", text: ({ image }) => humanSize(image.Size, 3) },
     { name: "VirtualSize", header: "SIZE", text: ({ image }) => humanSize(image.Size) },
     { name: "SharedSize", header: "SHARED SIZE", text: ({ image }) => known(image.SharedSize) },
-    { name: "UniqueSize", header: "UNIQUE SIZE", text: () => "N/A" },
+    {
+      name: "UniqueSize",
+      header: "UNIQUE SIZE",
+      text: ({ image }) => known(image.SharedSize < 0 ? -1 : image.Size - image.SharedSize),
+    },
     {
       name: "Containers",
       header: "CONTAINERS",
