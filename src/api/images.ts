@@ -77,11 +77,12 @@ export const imageRoutes: Routes = {
   "GET /images/{name}/diff": async (x) => {
     sendJson(x, 200, await x.engine.images.diff(name(x), x.query.string("to"), x.gone));
   },
-  "POST /images/load": (x) => sendProgress(x, x.engine.images.load(bodyOf(x), x.gone)),
+  "POST /images/load": (x) =>
+    sendProgress(x, x.engine.images.load(bodyOf(x), x.gone, platformOf(x.query.string("platform")))),
   "POST /images/create": (x) => sendProgress(x, create(x)),
   "POST /images/{name}/push": (x) => {
     const credentials = accountOf(x);
-    const platform = pushPlatform(x.query.string("platform"));
+    const platform = platformOf(x.query.string("platform"));
     const how = {
       tag: x.query.string("tag"),
       ...(platform === undefined ? {} : { platform }),
@@ -132,7 +133,7 @@ function create(x: Exchange) {
 }
 
 /** Clients since API 1.46 send a platform as JSON: {"os": …, "architecture": …, "variant": …}. */
-function pushPlatform(text: string): string | undefined {
+function platformOf(text: string): string | undefined {
   if (text === "") return undefined;
   try {
     const { os, architecture, variant }: Record<string, unknown> = Object(JSON.parse(text));
@@ -149,7 +150,14 @@ const withTag = (image: string, tag: string): string =>
   tag === "" ? image : tag.includes(":") ? `${image}@${tag}` : `${image}:${tag}`;
 
 async function save(x: Exchange, names: readonly string[]): Promise<void> {
-  const archive = await x.engine.images.save(names, x.gone);
+  const format = x.query.string("format");
+  if (format !== "" && format !== "oci" && format !== "docker-archive")
+    throw invalid(`unknown archive format "${format}": use docker-archive or oci`);
+  const platform = platformOf(x.query.string("platform"));
+  const archive = await x.engine.images.save(names, x.gone, {
+    ...(format === "" ? {} : { format }),
+    ...(platform === undefined ? {} : { platform }),
+  });
   x.response.writeHead(200, { "Content-Type": "application/x-tar" });
   await pipeline(archive, x.response);
 }

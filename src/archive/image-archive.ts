@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { ContentStore } from "../content/index.ts";
 import { invalid, unsupported } from "../errors/index.ts";
+import { formatPlatform, hostPlatform, type Platform, platformRank } from "../registry/index.ts";
 import {
   type Descriptor,
   type DockerArchiveEntry,
@@ -38,24 +39,28 @@ export async function readImageArchive(
   archive: Readable,
   content: ContentStore,
   signal: AbortSignal,
+  platform: Platform = hostPlatform(),
 ): Promise<ImageArchive> {
   const members = await ArchiveMembers.read(archive, content, signal);
   try {
-    return { images: await imagesOf(members), [Symbol.asyncDispose]: () => members[Symbol.asyncDispose]() };
+    return {
+      images: await imagesOf(members, platform),
+      [Symbol.asyncDispose]: () => members[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await members[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function imagesOf(members: ArchiveMembers): Promise<ArchivedImage[]> {
+async function imagesOf(members: ArchiveMembers, platform: Platform): Promise<ArchivedImage[]> {
   const docker = members.find("manifest.json");
   if (docker !== undefined) {
     const entries = parseDockerArchive(await readDocument(docker, MAX_DOCUMENT, "manifest.json"));
     return Promise.all(entries.map((entry) => fromDockerEntry(members, entry)));
   }
   const index = members.find("index.json");
-  if (index !== undefined) return fromIndex(members, index);
+  if (index !== undefined) return fromIndex(members, index, platform);
   if (members.find("repositories") !== undefined) {
     throw unsupported("this archive was written by a Docker older than 1.10, which cannot be loaded");
   }
@@ -76,10 +81,14 @@ async function fromDockerEntry(members: ArchiveMembers, entry: DockerArchiveEntr
   };
 }
 
-async function fromIndex(members: ArchiveMembers, index: Member): Promise<ArchivedImage[]> {
+async function fromIndex(
+  members: ArchiveMembers,
+  index: Member,
+  platform: Platform,
+): Promise<ArchivedImage[]> {
   const images = new Map<string, ArchivedImage>();
-  for (const top of ours(parseIndex(await readDocument(index, MAX_DOCUMENT, "index.json")))) {
-    const manifest = await manifestOf(members, top, 0);
+  for (const top of ours(parseIndex(await readDocument(index, MAX_DOCUMENT, "index.json")), platform)) {
+    const manifest = await manifestOf(members, top, platform, 0);
     const name = nameOf(top);
     const names = name === undefined ? [] : [name];
     const known = images.get(manifest.digest);
@@ -90,19 +99,26 @@ async function fromIndex(members: ArchiveMembers, index: Member): Promise<Archiv
         : { ...known, names: [...known.names, ...names] },
     );
   }
-  if (images.size === 0) throw invalid("invalid archive: it has no image for linux/amd64");
+  if (images.size === 0) throw notHere(platform);
   return [...images.values()];
 }
 
-/** Without platforms everything is meant; with them, this machine's (and never attestations, which are "unknown"). */
-function ours(descriptors: readonly Descriptor[]): Descriptor[] {
+const notHere = (platform: Platform) =>
+  invalid(`invalid archive: it has no image for ${formatPlatform(platform)}`);
+
+/** Without platforms everything is meant; with them, what the wanted one runs (and never attestations, which are "unknown"). */
+function ours(descriptors: readonly Descriptor[], wanted: Platform): Descriptor[] {
   return descriptors.filter(
-    ({ platform }) =>
-      platform === undefined || (platform.os === "linux" && platform.architecture === "amd64"),
+    ({ platform }) => platform === undefined || platformRank(platform, wanted) !== undefined,
   );
 }
 
-async function manifestOf(members: ArchiveMembers, descriptor: Descriptor, depth: number): Promise<Member> {
+async function manifestOf(
+  members: ArchiveMembers,
+  descriptor: Descriptor,
+  platform: Platform,
+  depth: number,
+): Promise<Member> {
   const member = members.blob(descriptor.digest);
   if (member.sizeBytes !== descriptor.sizeBytes) {
     throw invalid(
@@ -111,9 +127,9 @@ async function manifestOf(members: ArchiveMembers, descriptor: Descriptor, depth
   }
   if (descriptor.mediaType !== MEDIA.index && descriptor.mediaType !== MEDIA.dockerList) return member;
   if (depth === MAX_NESTING) throw invalid("invalid archive: image indexes nested too deep");
-  const [first] = ours(parseIndex(await readDocument(member, MAX_DOCUMENT, "image index")));
-  if (first === undefined) throw invalid("invalid archive: it has no image for linux/amd64");
-  return manifestOf(members, first, depth + 1);
+  const [first] = ours(parseIndex(await readDocument(member, MAX_DOCUMENT, "image index")), platform);
+  if (first === undefined) throw notHere(platform);
+  return manifestOf(members, first, platform, depth + 1);
 }
 
 async function fromManifest(

@@ -1,4 +1,4 @@
-export { type Compression, detectCompression } from "./compression.ts";
+export { type Compression, decompressed, detectCompression } from "./compression.ts";
 export { type ArchivedImage, type ImageArchive, readImageArchive } from "./image-archive.ts";
 export * from "./json.ts";
 export { formatImageManifest, MEDIA } from "./manifest.ts";

@@ -32,16 +32,21 @@ export type BlobSource = Pick<ContentStore, "find" | "open">;
 
 /**
  * The archive that Docker 28 writes: an OCI layout (index.json) that is a docker-archive too (manifest.json,
- * repositories). Blobs shared by images are there once; the same images give the same bytes.
+ * repositories); as "oci" the layout alone. Blobs shared by images are there once; the same images give the same bytes.
  */
 export async function saveImageArchive(
   images: readonly SavedImage[],
   content: BlobSource,
+  format: "docker-archive" | "oci" = "docker-archive",
 ): Promise<Readable> {
-  return Readable.from(writeTar(await members(images, content)), { objectMode: false });
+  return Readable.from(writeTar(await members(images, content, format)), { objectMode: false });
 }
 
-async function members(images: readonly SavedImage[], content: BlobSource): Promise<TarMember[]> {
+async function members(
+  images: readonly SavedImage[],
+  content: BlobSource,
+  format: "docker-archive" | "oci",
+): Promise<TarMember[]> {
   const blobs = new Map<Digest, TarMember>();
   for (const image of images) {
     blobs.set(image.manifest.digest, memory(blobPath(image.manifest.digest), image.manifest.bytes));
@@ -50,13 +55,18 @@ async function members(images: readonly SavedImage[], content: BlobSource): Prom
     }
   }
   const ordered = [...blobs.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, member]) => member);
-  return [
+  const layout: TarMember[] = [
     { type: "directory", path: "blobs" },
     { type: "directory", path: "blobs/sha256" },
     ...ordered,
     memory("index.json", JSON.stringify(indexOf(images))),
+  ];
+  const version = memory("oci-layout", '{"imageLayoutVersion":"1.0.0"}');
+  if (format === "oci") return [...layout, version];
+  return [
+    ...layout,
     memory("manifest.json", JSON.stringify(images.map(dockerEntry))),
-    memory("oci-layout", '{"imageLayoutVersion":"1.0.0"}'),
+    version,
     memory("repositories", JSON.stringify(repositoriesOf(images))),
   ];
 }

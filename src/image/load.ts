@@ -1,9 +1,12 @@
 import type { Readable } from "node:stream";
 import { type ArchivedImage, readImageArchive } from "../archive/index.ts";
+import { notFound } from "../errors/index.ts";
 import { parseReference, withDefaultTag } from "../reference/index.ts";
+import { formatPlatform, type Platform, parsePlatform, platformRank } from "../registry/index.ts";
 import type { ProgressMessage } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { underLease } from "./garbage.ts";
+import { parseImageDocument } from "./image-config.ts";
 import { type PreparedImage, prepareImage } from "./install.ts";
 import { familiar, fullName } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
@@ -20,8 +23,9 @@ export async function* loadImages(
   context: ImageContext,
   archive: Readable,
   signal: AbortSignal,
+  platform?: string,
 ): AsyncGenerator<ProgressMessage> {
-  const loaded = await installArchive(context, archive, signal);
+  const loaded = await installArchive(context, archive, signal, platform);
   for (const { id, names, taken } of loaded) {
     publishImageEvent(context, "load", id, id, context.table.find(id));
     for (const { name, from } of taken) {
@@ -39,9 +43,12 @@ export function installArchive(
   context: ImageContext,
   archive: Readable,
   signal: AbortSignal,
+  platform?: string,
 ): Promise<LoadedImage[]> {
+  const wanted = platform === undefined ? undefined : parsePlatform(platform);
   return underLease(context, async (lease) => {
-    await using contents = await readImageArchive(archive, context.content, signal);
+    await using contents = await readImageArchive(archive, context.content, signal, wanted);
+    for (const { config } of contents.images) requireWanted(config.bytes, wanted);
     const named = contents.images.map((image) => ({ image, names: namesOf(image) }));
     const prepared: { image: PreparedImage; names: string[] }[] = [];
     for (const { image, names } of named) {
@@ -51,6 +58,17 @@ export function installArchive(
       prepared.map(({ image, names }) => ({ id: image.id, names, taken: writeImage(context, image, names) })),
     );
   });
+}
+
+/** An archive of Docker's own layout tells of an image's platform in its config alone. Throws not-found. */
+function requireWanted(config: Uint8Array, wanted: Platform | undefined): void {
+  if (wanted === undefined) return;
+  const { os, architecture, variant } = parseImageDocument(config);
+  const actual = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  if (platformRank(actual, wanted) !== undefined) return;
+  throw notFound(
+    `requested platform (${formatPlatform(wanted)}) not found: the archive has ${formatPlatform(actual)}`,
+  );
 }
 
 /** Call inside a transaction. */

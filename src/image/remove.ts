@@ -3,7 +3,7 @@ import type { ImageDeleteItem } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { collectGarbage } from "./garbage.ts";
 import { findImage, shortId } from "./lookup.ts";
-import { familiar } from "./names.ts";
+import { familiar, familiarDigest } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
 import type { ImageRecord } from "./table.ts";
 
@@ -28,6 +28,7 @@ export async function removeImage(
       context.table.deleteName(name);
       items.push({ Untagged: familiar(name) });
     }
+    items.push(...forgetDigests(context, found.image, doomed));
     if (doomed.image) context.table.delete(found.image.id);
     return { record: found.image, deleted: doomed.image };
   });
@@ -38,6 +39,23 @@ export async function removeImage(
   for (const chainId of await collectGarbage(context)) items.push({ Deleted: chainId });
   return items;
 }
+
+/** A repository's digest goes with the image's last tag there, and with the image. */
+function forgetDigests(context: ImageContext, image: ImageRecord, doomed: Doomed): ImageDeleteItem[] {
+  const left = doomed.image ? [] : image.names.filter((name) => !doomed.names.includes(name));
+  const touched = new Set(doomed.names.map(repositoryOf));
+  return image.digests
+    .filter(
+      ({ repository }) =>
+        doomed.image || (touched.has(repository) && !left.some((name) => repositoryOf(name) === repository)),
+    )
+    .map((one) => {
+      context.table.deleteDigest(one.repository, one.digest);
+      return { Untagged: familiarDigest(one) };
+    });
+}
+
+const repositoryOf = (name: string): string => name.slice(0, name.lastIndexOf(":"));
 
 interface Doomed {
   readonly names: readonly string[];

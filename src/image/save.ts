@@ -8,12 +8,14 @@ import {
   type SavedName,
   saveImageArchive,
 } from "../archive/index.ts";
-import { invalid } from "../errors/index.ts";
+import { invalid, notFound } from "../errors/index.ts";
 import { parseReference } from "../reference/index.ts";
+import { formatPlatform, parsePlatform, platformRank } from "../registry/index.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./lookup.ts";
 import { familiar, familiarRepository, fullRepository } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
+import type { SaveOptions } from "./service.ts";
 import type { ImageRecord } from "./table.ts";
 
 const MAX_MANIFEST = 8 << 20;
@@ -22,10 +24,15 @@ const MAX_MANIFEST = 8 << 20;
  * `docker save`: images by name, by id (then without names), or a whole repository by its name without tag. What is
  * saved stays on disk until the stream ends, also when the image is removed meanwhile.
  */
-export async function saveImages(context: ImageContext, references: readonly string[]): Promise<Readable> {
+export async function saveImages(
+  context: ImageContext,
+  references: readonly string[],
+  { format = "docker-archive", platform }: SaveOptions = {},
+): Promise<Readable> {
   if (references.length === 0) throw invalid("no image to save was named");
   const wanted = new Map<string, { image: ImageRecord; names: Set<string> }>();
   for (const { image, name } of references.flatMap((reference) => select(context, reference))) {
+    requirePlatform(image, platform);
     const entry = wanted.get(image.id) ?? { image, names: new Set<string>() };
     if (name !== undefined) entry.names.add(name);
     wanted.set(image.id, entry);
@@ -44,7 +51,7 @@ export async function saveImages(context: ImageContext, references: readonly str
     const saved = await Promise.all(
       [...wanted.values()].map(({ image, names }) => describe(context, image, [...names].sort())),
     );
-    const stream = await saveImageArchive(saved, context.content);
+    const stream = await saveImageArchive(saved, context.content, format);
     stream.once("close", () => lease[Symbol.dispose]());
     for (const { image } of wanted.values()) publishImageEvent(context, "save", image.id, image.id, image);
     return stream;
@@ -52,6 +59,18 @@ export async function saveImages(context: ImageContext, references: readonly str
     lease[Symbol.dispose]();
     throw error;
   }
+}
+
+function requirePlatform({ id, names, document }: ImageRecord, platform: string | undefined): void {
+  if (platform === undefined) return;
+  const { os, architecture, variant } = document;
+  const actual = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  const wanted = parsePlatform(platform);
+  if (platformRank(actual, wanted) !== undefined) return;
+  const name = names[0] === undefined ? id : familiar(names[0]);
+  throw notFound(
+    `image with reference ${name} was found but does not provide the specified platform (${formatPlatform(wanted)})`,
+  );
 }
 
 function select(context: ImageContext, text: string): { image: ImageRecord; name: string | undefined }[] {

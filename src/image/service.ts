@@ -33,9 +33,9 @@ export interface ImageService {
   remove(reference: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteItem[]>;
 
   /** A docker-archive or OCI-layout tar, plain or compressed. Messages as the load endpoint sends them ("Loaded image: x\n"). */
-  load(archive: Readable, signal: AbortSignal): AsyncIterable<ProgressMessage>;
-  /** A docker-archive (with an OCI layout inside, as Docker 25 and later write it) of the images named. */
-  save(references: readonly string[], signal: AbortSignal): Promise<Readable>;
+  load(archive: Readable, signal: AbortSignal, platform?: string): AsyncIterable<ProgressMessage>;
+  /** The images named as one archive, blobs that they share once. */
+  save(references: readonly string[], signal: AbortSignal, options?: SaveOptions): Promise<Readable>;
   /** A root file system tar, plain or compressed, as a one-layer image. The last message's status is the image id. */
   import(archive: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
   /** Fetch an image from its registry, or make a built-in one present. Errors before the first message are thrown. */
@@ -100,6 +100,13 @@ export interface PushOptions {
   readonly tag: string;
   readonly credentials?: Credentials;
   /** Push this platform's image alone, without its index. */
+  readonly platform?: string;
+}
+
+export interface SaveOptions {
+  /** "docker-archive" is an OCI layout inside too, as Docker 25 and later write it; "oci" is that alone. */
+  readonly format?: "docker-archive" | "oci";
+  /** The images must be for this platform. */
   readonly platform?: string;
 }
 

@@ -13,8 +13,8 @@ import type { ImageConfig, ProgressMessage } from "../wire/index.ts";
 import { createImageService, type ImageServiceOptions, type ImageUse, imageMigrations } from "./index.ts";
 
 /** An image service on a folder of its own, for tests. Disposing removes everything. */
-export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {}) {
-  const root = mkdtempSync(join(tmpdir(), "gantry-image-"));
+export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {}, folder = tmpdir()) {
+  const root = mkdtempSync(join(folder, "gantry-image-"));
   const store = openStore(join(root, "db"), [...snapshotMigrations, ...imageMigrations]);
   const content = await openContentStore(join(root, "content"));
   const snapshotter = await createOverlaySnapshotter({ store, root: join(root, "snapshots") });

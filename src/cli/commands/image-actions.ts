@@ -10,7 +10,12 @@ import { printError, printLine, writeOut } from "../output/print.ts";
 import { showProgress } from "../output/progress.ts";
 import { sourceOf, writeFileWhole } from "../run/files.ts";
 import { pullImage } from "../run/image.ts";
+import { parsePlatformFlag } from "../run/platform.ts";
 import { segment } from "./each.ts";
+
+/** A platform as the API wants it; undefined for "". */
+const platformQuery = (text: string): string | undefined =>
+  text === "" ? undefined : JSON.stringify(parsePlatformFlag(text));
 
 export const tag: Command = {
   name: "tag",
@@ -73,7 +78,13 @@ export const save: Command = {
   usage: "[OPTIONS] IMAGE [IMAGE...]",
   description: "Save one or more images to a tar archive (streamed to STDOUT by default)",
   aliases: ["image save", "save"],
-  flags: [string("output", "Write to a file, instead of STDOUT", { short: "o" })],
+  flags: [
+    string("format", "Layout of the archive: docker-archive (an OCI layout too) or oci", {
+      fallback: "docker-archive",
+    }),
+    string("output", "Write to a file, instead of STDOUT", { short: "o" }),
+    string("platform", "Save only images of this platform (os/arch[/variant])"),
+  ],
   minArgs: 1,
   async run({ flags, args, client }) {
     const output = flags.string("output");
@@ -84,7 +95,11 @@ export const save: Command = {
         1,
         `failed to save image: invalid output path: directory "${dirname(output)}" does not exist`,
       );
-    const archive = client.bytes("GET", "/images/get", { names: args });
+    const archive = client.bytes("GET", "/images/get", {
+      names: args,
+      format: flags.string("format"),
+      platform: platformQuery(flags.string("platform")),
+    });
     if (output === "") {
       for await (const bytes of archive) await writeOut(1, bytes);
       return 0;
@@ -101,6 +116,7 @@ export const load: Command = {
   aliases: ["image load", "load"],
   flags: [
     string("input", "Read from a tar archive file, instead of STDIN", { short: "i" }),
+    string("platform", "Load only the image of this platform (os/arch[/variant])"),
     bool("quiet", "Do not print what is loaded", { short: "q" }),
   ],
   minArgs: 0,
@@ -112,7 +128,7 @@ export const load: Command = {
     const quiet = flags.bool("quiet");
     const messages = client.progress(
       "/images/load",
-      { quiet: quiet ? 1 : undefined },
+      { quiet: quiet ? 1 : undefined, platform: platformQuery(flags.string("platform")) },
       sourceOf(input || "-"),
     );
     await showProgress(messages, { quiet: false, fd: 1 });

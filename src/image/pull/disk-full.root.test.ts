@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { FaultyRegistry } from "../../../test/registry/faulty-registry.ts";
+import { digestOf } from "../../content/index.ts";
+import { never, openTestEngine, tarOf, textFile } from "../testing.ts";
+
+/** A file system of its own on a loop device, as small as wanted. */
+function smallDisk(sizeMiB: number) {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-disk-"));
+  const [file, place] = [join(folder, "disk"), join(folder, "mnt")];
+  mkdirSync(place);
+  execFileSync("truncate", ["-s", `${sizeMiB}M`, file]);
+  execFileSync("mkfs.ext4", ["-q", "-m", "0", file]);
+  execFileSync("mount", ["-o", "loop", file, place]);
+  return {
+    place,
+    [Symbol.dispose]() {
+      execFileSync("umount", [place]);
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+test("a disk that becomes full fails the pull in words, keeps nothing of it, and the next pull works", async () => {
+  using disk = smallDisk(24);
+  await using registry = await FaultyRegistry.start();
+  using engine = await openTestEngine({}, disk.place);
+  const layerOf = async (bytes: number) => {
+    const tar = await tarOf(textFile("data", randomBytes(bytes)));
+    return { bytes: gzipSync(tar), diffId: digestOf(tar) };
+  };
+  registry.addImage("app", "large", [await layerOf(1 << 20), await layerOf(14 << 20)]);
+  registry.addImage("app", "small", [await layerOf(1 << 20)]);
+  const pull = (tag: string) => Array.fromAsync(engine.images.pull(`${registry.host}/app:${tag}`, {}, never));
+  await expect(pull("large")).rejects.toThrow(/no space left on device/i);
+  expect(engine.trace()).toEqual({ blobs: 0, ingests: 0, snapshots: 0, images: 0 });
+  await pull("small");
+  expect(engine.trace()).toEqual({ blobs: 3, ingests: 0, snapshots: 1, images: 1 });
+});
