@@ -256,12 +256,27 @@ static void name_failure(struct archive_failure *failure, const char *path) {
     snprintf(failure->text, sizeof failure->text, "%s: %.400s", name, text);
 }
 
+/* The docker client's contexts with a Dockerfile from elsewhere end with the last file's data: no padding, no end mark. */
+static int skip_padding(struct unpack *unpack, uint64_t count) {
+    const unsigned char *bytes;
+    if (!unpack->plain) return source_skip(unpack->source, count) < 0 ? -1 : 0;
+    while (count > 0) {
+        int64_t available = source_peek(unpack->source, &bytes);
+        if (available <= 0) return (int)available;
+        size_t part = (uint64_t)available < count ? (size_t)available : (size_t)count;
+        source_take(unpack->source, part);
+        count -= part;
+    }
+    return 0;
+}
+
 static int unpack_all(struct unpack *unpack) {
     for (;;) {
         struct tar_entry entry;
         int got = tar_next(unpack->source, &entry, &unpack->failure);
         if (got > 0 && make_entry(unpack, &entry) < 0) got = -1;
-        if (got > 0 && source_skip(unpack->source, entry.stored + entry.padding) < 0) got = -1;
+        if (got > 0 && source_skip(unpack->source, entry.stored) < 0) got = -1;
+        if (got > 0 && skip_padding(unpack, entry.padding) < 0) got = -1;
         if (got < 0 && entry.path != NULL) name_failure(&unpack->failure, entry.path);
         tar_entry_free(&entry);
         if (got <= 0) break;

@@ -172,6 +172,66 @@ CMD ["said"]
   });
 });
 
+test("a Dockerfile from elsewhere comes in an archive that the client leaves without an end", async () => {
+  using context = contextOf({ f: "x" });
+  const input = "FROM busybox\nCOPY f /";
+  const { exitCode } = await daemon.docker(
+    { input, env: { DOCKER_BUILDKIT: "0" } },
+    ...["build", "-q", "-f", "-", context.path],
+  );
+  expect(exitCode).toBe(0);
+});
+
+describe("gantry build", () => {
+  const gantry = (input: string, ...args: string[]) => daemon.gantry({ input }, "build", ...args, "-");
+
+  test("gives secrets to steps, and to nothing else", async () => {
+    const secret = "s3cr3t-of-the-build";
+    using files = contextOf({ s: secret });
+    const dockerfile =
+      'FROM busybox\nRUN --mount=type=secret,id=s --mount=type=secret,id=s,env=S test "$S" = "$(cat /run/secrets/s)" && echo $S | wc -c >/n';
+    const built = await gantry(dockerfile, "-t", "it", "--secret", `id=s,src=${join(files.path, "s")}`);
+    expect(built.stderr).toContain("naming to it");
+    expect(await inIt("cat /n; ls /run 2>&1 | wc -l")).toBe("20\n1\n");
+    const traces = Bun.spawnSync([
+      "grep",
+      "-rlF",
+      secret,
+      join(daemon.folder, "data"),
+      join(daemon.folder, "exec"),
+      daemon.logFile,
+    ]);
+    expect(traces.stdout.toString()).toBe("");
+  });
+
+  test("ends with the command's code and shows its line", async () => {
+    const { stderr, exitCode } = await gantry("FROM busybox\nRUN echo said; exit 9", "--progress", "plain");
+    expect(exitCode).toBe(9);
+    expect(stderr).toMatch(/#2 \d+\.\d{3} said\n/);
+    expect(stderr).toContain(">>> RUN echo said; exit 9");
+  });
+
+  test("writes a result's files into a folder, sends only what is not ignored", async () => {
+    using context = contextOf({
+      Dockerfile: "FROM scratch\nCOPY . /",
+      ".dockerignore": "no\nDockerfile\n",
+      no: "",
+      [`yes/${"n".repeat(150)}`]: "1",
+    });
+    const out = join(context.path, "no-out");
+    const { exitCode } = await daemon.gantry("build", "-q", "-o", `type=local,dest=${out}`, context.path);
+    expect(exitCode).toBe(0);
+    expect(readdirSync(out).sort()).toEqual([".dockerignore", "yes"]);
+    expect(readdirSync(join(out, "yes"))).toEqual(["n".repeat(150)]);
+  });
+
+  test("--check finds mistakes and builds nothing", async () => {
+    const { stdout, exitCode } = await gantry("FROM busybox AS Big\nRUN exit 1", "--check");
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain("StageNameCasing");
+  });
+});
+
 describe("RUN", () => {
   test("leaves what it changed and nothing of its mounts", async () => {
     await build({
