@@ -21,7 +21,7 @@ const PARTS: Readonly<Record<string, string>> = {
  * also the blocks that each part of the data root takes on the disk, which add up to what du(1) says of it.
  */
 export async function describeDiskUsage(
-  engine: Pick<Engine, "images" | "containers" | "volumes">,
+  engine: Pick<Engine, "images" | "containers" | "volumes" | "builds">,
   dataRoot: string,
   { types, storage }: { types: readonly string[]; storage: boolean },
 ): Promise<DiskUsage> {
@@ -46,13 +46,26 @@ export async function describeDiskUsage(
         })),
       )
     : [];
+  const records = wants("build-cache") ? await engine.builds.cacheRecords() : [];
+  const cache = records.map((record) => ({
+    ID: record.id,
+    Type: record.type,
+    Description: record.description,
+    InUse: record.inUse,
+    Shared: record.shared,
+    Size: record.sizeBytes,
+    CreatedAt: new Date(record.createdAtMs).toISOString(),
+    LastUsedAt: new Date(record.lastUsedAtMs).toISOString(),
+    UsageCount: record.useCount,
+    Parents: [...record.parents],
+  }));
   return {
     LayersSize: wants("image") ? engine.images.layerBytes() : 0,
     Images: images,
     Containers: containers,
     Volumes: volumes,
-    BuildCache: [],
-    BuilderSize: 0,
+    BuildCache: cache,
+    BuilderSize: cache.reduce((sum, { Size, Shared }) => sum + (Shared ? 0 : Size), 0),
     ...(storage ? { Storage: await storageParts(dataRoot) } : {}),
   };
 }

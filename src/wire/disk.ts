@@ -8,10 +8,23 @@ export interface DiskUsage {
   Images: ImageSummary[];
   Containers: ContainerSummary[];
   Volumes: (VolumeInspect & { UsageData: { Size: number; RefCount: number } })[];
-  BuildCache: never[];
+  BuildCache: CacheUsage[];
   BuilderSize: number;
   /** Gantry's own: asked for with storage=1. The parts add up to what the data root takes on the disk. */
   Storage?: StoragePart[];
+}
+
+export interface CacheUsage {
+  ID: string;
+  Type: string;
+  Description: string;
+  InUse: boolean;
+  Shared: boolean;
+  Size: number;
+  CreatedAt: string;
+  LastUsedAt: string;
+  UsageCount: number;
+  Parents: string[];
 }
 
 export interface StoragePart {

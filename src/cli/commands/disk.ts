@@ -83,9 +83,12 @@ function rowsOf(usage: DiskUsage): Row[] {
     {
       type: "Build Cache",
       total: usage.BuildCache.length,
-      active: 0,
+      active: usage.BuildCache.filter(({ InUse }) => InUse).length,
       size: usage.BuilderSize,
-      reclaimable: 0,
+      reclaimable: usage.BuildCache.reduce(
+        (sum, { InUse, Shared, Size }) => sum + (InUse || Shared ? 0 : Size),
+        0,
+      ),
     },
   ];
 }

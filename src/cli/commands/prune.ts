@@ -102,6 +102,7 @@ export const pruneSystem: Command = {
       ...(volumes ? ["  - all anonymous volumes not used by at least one container"] : []),
       all ? "  - all images without at least one container associated to them" : "  - all dangling images",
       "  - what downloads that were cut off have left",
+      all ? "  - all build cache" : "  - unused build cache",
       "",
     ].join("\n");
     if (!flags.bool("force") && !(await confirm(warning))) return 0;
@@ -128,6 +129,12 @@ export const pruneSystem: Command = {
       parts.push({ text, bytes: reply.SpaceReclaimed });
     }
     parts.push(await pruneImagesBy(client, [...filters, `dangling=${!all}`]));
+    // The cache has no labels: with a filter by them nothing of it is meant.
+    if (filters.every((filter) => filter.startsWith("until="))) {
+      const query = { all: all ? 1 : undefined, filters: filtersOf(filters) };
+      const reply = await client.json<{ SpaceReclaimed: number }>("POST", "/build/prune", query);
+      parts.push({ text: "", bytes: reply.SpaceReclaimed });
+    }
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     await print(parts.map(({ text }) => text).join("") + total(bytes));
     return 0;
