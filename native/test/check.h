@@ -12,6 +12,7 @@
 struct test {
     const char *name;
     void (*run)(void);
+    int checks_leaks;
     struct test *next;
 };
 
@@ -28,13 +29,17 @@ void test_write(const char *path, const void *bytes, size_t size);
 /* A mount namespace of the test's own, for tests that mount; skips the test for users who may not have one. */
 void test_own_mounts(void);
 
-#define TEST(id)                                                                  \
-    static void id(void);                                                         \
-    static struct test test_of_##id = {.name = #id, .run = id};                   \
-    __attribute__((constructor)) static void register_##id(void) {                \
-        test_register(&test_of_##id);                                             \
-    }                                                                             \
+#define TEST_THAT(id, leaks)                                                                  \
+    static void id(void);                                                                     \
+    static struct test test_of_##id = {.name = #id, .run = id, .checks_leaks = (leaks)};       \
+    __attribute__((constructor)) static void register_##id(void) {                            \
+        test_register(&test_of_##id);                                                         \
+    }                                                                                         \
     static void id(void)
+
+#define TEST(id) TEST_THAT(id, 0)
+/* For code that allocates: the look for leaks at the end takes a quarter of a second. */
+#define TEST_WITH_LEAKS(id) TEST_THAT(id, 1)
 
 #define CHECK(condition) \
     ((condition) ? (void)0 : test_fail(__FILE__, __LINE__, "%s", #condition))

@@ -51,7 +51,7 @@ static void check_refused(const char *why) {
     tar.used = 0;
 }
 
-TEST(tar_read_plain_entries) {
+TEST_WITH_LEAKS(tar_read_plain_entries) {
     char data[6] = "";
     tar_header(&tar, '5', "d/", "", 0);
     tar_file(&tar, "d/file", "hello");
@@ -80,7 +80,7 @@ TEST(tar_read_plain_entries) {
     end_reading();
 }
 
-TEST(tar_read_pax_records) {
+TEST_WITH_LEAKS(tar_read_pax_records) {
     static const char long_name[] = "a/long/name/\xd0\x9f that is over a hundred bytes, which the header of the old format has no room for, and so it is here";
     tar_pax(&tar, "path", long_name, strlen(long_name));
     tar_pax(&tar, "mtime", "1700000000.123456789", 20);
@@ -111,7 +111,7 @@ TEST(tar_read_pax_records) {
     end_reading();
 }
 
-TEST(tar_read_gnu_long_names_and_large_numbers) {
+TEST_WITH_LEAKS(tar_read_gnu_long_names_and_large_numbers) {
     char name[300];
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = 0;
@@ -130,7 +130,7 @@ TEST(tar_read_gnu_long_names_and_large_numbers) {
     end_reading();
 }
 
-TEST(tar_read_prefix_of_ustar) {
+TEST_WITH_LEAKS(tar_read_prefix_of_ustar) {
     unsigned char *block = tar_header(&tar, '0', "name", "", 0);
     memcpy(block + 345, "some/folder", 11);
     tar_fix(block);
@@ -140,7 +140,7 @@ TEST(tar_read_prefix_of_ustar) {
     end_reading();
 }
 
-TEST(tar_read_every_seed_to_its_end) {
+TEST_WITH_LEAKS(tar_read_every_seed_to_its_end) {
     static const char *const seeds[] = {"gnu", "pax", "ustar", "v7", "sparse-gnu", "sparse-0.0", "sparse-0.1", "sparse-1.0"};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
         char path[1024];
@@ -160,7 +160,7 @@ TEST(tar_read_every_seed_to_its_end) {
     }
 }
 
-TEST(tar_read_archive_cut_short_at_every_byte) {
+TEST_WITH_LEAKS(tar_read_archive_cut_short_at_every_byte) {
     tar_pax(&tar, "path", "name", 4);
     tar_file(&tar, "x", "contents");
     size_t whole = tar.used;
@@ -178,7 +178,7 @@ TEST(tar_read_archive_cut_short_at_every_byte) {
     }
 }
 
-TEST(tar_read_headers_that_are_wrong) {
+TEST_WITH_LEAKS(tar_read_headers_that_are_wrong) {
     tar_header(&tar, '0', "x", "", 0)[0] = 'y';
     check_refused("invalid tar header");
     tar_header(&tar, 'Q', "x", "", 0);
@@ -214,7 +214,7 @@ static void raw_pax(const char *records, size_t size) {
     tar_file(&tar, "x", "");
 }
 
-TEST(tar_read_pax_records_that_are_wrong) {
+TEST_WITH_LEAKS(tar_read_pax_records_that_are_wrong) {
     static const char *const wrong[] = {
         "x",           "12",           "12 ",         "9 path=a",      "99 path=ab\n", "11 path=ab",   "11 pathXab\n",
         "8 =abcd\n",   "2 \n",         "3 =\n",       "0 a=b\n",         "-6 a=b\n",      "18446744073709551616 a=b\n",     "10 uid=x1\n",
@@ -235,7 +235,7 @@ TEST(tar_read_pax_records_that_are_wrong) {
     check_refused("malformed extended header");
 }
 
-TEST(tar_read_extended_headers_of_absurd_size) {
+TEST_WITH_LEAKS(tar_read_extended_headers_of_absurd_size) {
     tar_header(&tar, 'x', "PaxHeader", "", (1 << 20) + 1);
     check_refused("absurd size");
     tar_header(&tar, 'L', "././@LongLink", "", (1 << 16) + 1);
@@ -247,7 +247,7 @@ TEST(tar_read_extended_headers_of_absurd_size) {
 }
 
 /* The kernel takes 64 KiB; an archive may not make the reader keep a thousand times as much, or more than that in sum. */
-TEST(tar_read_extended_attributes_of_absurd_size) {
+TEST_WITH_LEAKS(tar_read_extended_attributes_of_absurd_size) {
     static char value[70000];
     tar_pax(&tar, "SCHILY.xattr.user.large", value, 65537);
     tar_file(&tar, "x", "");
@@ -271,7 +271,7 @@ static void sparse(const char *map, const char *size, const char *data) {
     tar_file(&tar, "x", data);
 }
 
-TEST(tar_read_sparse_maps_that_are_wrong) {
+TEST_WITH_LEAKS(tar_read_sparse_maps_that_are_wrong) {
     sparse("0,2,8,2", "10", "abcd");
     begin_reading();
     CHECK_NUMBER(next(), 1);
@@ -299,7 +299,7 @@ TEST(tar_read_sparse_maps_that_are_wrong) {
     }
 }
 
-TEST(tar_read_sparse_map_in_the_data_that_is_wrong) {
+TEST_WITH_LEAKS(tar_read_sparse_map_in_the_data_that_is_wrong) {
     static const char *const wrong[] = {"", "x\n", "\n", "1\n0\n", "99999999999\n0\n0\n", "1\n9999999999999999999999\n1\n"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         tar_pax(&tar, "GNU.sparse.major", "1", 1);
@@ -312,7 +312,7 @@ TEST(tar_read_sparse_map_in_the_data_that_is_wrong) {
     check_refused("unknown version");
 }
 
-TEST(tar_read_compressed_archive_that_is_corrupt) {
+TEST_WITH_LEAKS(tar_read_compressed_archive_that_is_corrupt) {
     static const unsigned char gzip[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     test_write("archive.tar", gzip, sizeof gzip);
     open_archive("archive.tar");
@@ -321,7 +321,7 @@ TEST(tar_read_compressed_archive_that_is_corrupt) {
     end_reading();
 }
 
-TEST(tar_read_nothing_at_all) {
+TEST_WITH_LEAKS(tar_read_nothing_at_all) {
     test_write("archive.tar", "", 0);
     open_archive("archive.tar");
     CHECK_NUMBER(next(), 0);

@@ -58,7 +58,7 @@ static void check_same(const struct tar_entry *a, const struct tar_entry *b) {
     }
 }
 
-TEST(tar_write_what_fits_the_plain_header) {
+TEST_WITH_LEAKS(tar_write_what_fits_the_plain_header) {
     char path[] = "folder/file", link[] = "";
     const struct tar_entry entry = {.type = TAR_FILE, .path = path, .link = link, .mode = 04755, .uid = 1000, .gid = 07777777, .mtime = {.tv_sec = 1}, .size = 3, .stored = 3};
     struct tar_entry got = read_back(&entry, "abc");
@@ -72,7 +72,7 @@ TEST(tar_write_what_fits_the_plain_header) {
     free(bytes);
 }
 
-TEST(tar_write_what_needs_an_extended_header) {
+TEST_WITH_LEAKS(tar_write_what_needs_an_extended_header) {
     static char path[4000], link[4000];
     char name_a[] = "user.a", name_b[] = "security.capability";
     unsigned char value[] = "\0\n=\1", none[] = "";
@@ -92,7 +92,7 @@ TEST(tar_write_what_needs_an_extended_header) {
 }
 
 /* The length of a record counts its own digits: where they become one more is the place for a mistake. */
-TEST(tar_write_records_of_every_length) {
+TEST_WITH_LEAKS(tar_write_records_of_every_length) {
     static char path[1100];
     char link[] = "";
     for (size_t length = 101; length < 1010; length += length % 100 == 90 ? 1 : length % 100 < 10 || length % 100 > 85 ? 1 : 15) {
@@ -105,7 +105,7 @@ TEST(tar_write_records_of_every_length) {
     }
 }
 
-TEST(tar_write_names_that_are_not_ascii) {
+TEST_WITH_LEAKS(tar_write_names_that_are_not_ascii) {
     char path[] = "\xd0\xbf\xff", link[] = "\xd0\xb0";
     const struct tar_entry entry = {.type = TAR_HARDLINK, .path = path, .link = link};
     struct tar_entry got = read_back(&entry, "");
@@ -114,7 +114,7 @@ TEST(tar_write_names_that_are_not_ascii) {
     tar_entry_free(&got);
 }
 
-TEST(tar_write_folders_end_with_a_slash) {
+TEST_WITH_LEAKS(tar_write_folders_end_with_a_slash) {
     char path[] = "a/b", link[] = "";
     const struct tar_entry entry = {.type = TAR_DIRECTORY, .path = path, .link = link, .mode = 01777};
     struct tar_entry got = read_back(&entry, "");
@@ -123,7 +123,7 @@ TEST(tar_write_folders_end_with_a_slash) {
     tar_entry_free(&got);
 }
 
-TEST(tar_write_devices) {
+TEST_WITH_LEAKS(tar_write_devices) {
     char path[] = "null", link[] = "";
     const struct tar_entry entry = {.type = TAR_CHARACTER, .path = path, .link = link, .major = 1, .minor = 3};
     struct tar_entry got = read_back(&entry, "");
@@ -132,7 +132,7 @@ TEST(tar_write_devices) {
     tar_entry_free(&got);
 }
 
-TEST(tar_write_sparse_files) {
+TEST_WITH_LEAKS(tar_write_sparse_files) {
     char path[] = "sparse", link[] = "";
     static struct tar_extent extents[200];
     for (size_t count = 0; count < 200; count += 33) {
@@ -151,7 +151,7 @@ TEST(tar_write_sparse_files) {
     }
 }
 
-TEST(tar_write_to_a_full_disk_is_told) {
+TEST_WITH_LEAKS(tar_write_to_a_full_disk_is_told) {
     char path[] = "x", link[] = "";
     const struct tar_entry entry = {.type = TAR_FIFO, .path = path, .link = link};
     begin();

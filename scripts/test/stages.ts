@@ -63,7 +63,7 @@ function nativeTests(name: string): Stage {
     needsRoot: false,
     async run() {
       const { exitCode, lines } = await runCommand(["make", "-C", "native", "-j2", "test"], {
-        limitMs: 3 * MINUTE,
+        limitMs: 5 * MINUTE,
         quietLines: /^pass /,
       });
       const count = (word: string) => lines.filter((line) => line.startsWith(`${word} `)).length;

@@ -1,2 +1,2 @@
-export { mergeHealth, validateHealth } from "./config.ts";
+export { validateHealth } from "./config.ts";
 export { stopHealth, watchHealth } from "./monitor.ts";
