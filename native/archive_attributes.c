@@ -17,9 +17,9 @@ static bool forbidden(const char *name) {
     return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
 }
 
-/* A file system without this kind of attribute, or a kind of file that cannot have it, loses it silently, as with Docker. */
+/* A file system without this kind of attribute, a kind of file or a user that cannot have it, lose it silently, as with Docker. */
 static bool tolerable(const char *name, int error) {
-    return error == ENOTSUP || (error == EPERM && strncmp(name, "user.", 5) == 0);
+    return error == ENOTSUP || (error == EPERM && (strncmp(name, "user.", 5) == 0 || geteuid() != 0));
 }
 
 int attributes_set_opaque(int fd, struct archive_failure *failure) {

@@ -13,13 +13,22 @@
 #include <unistd.h>
 
 #include "archive_attributes.h"
+#include "rootpath.h"
 
-int tree_open(int root, const char *path, int flags) {
+static int open_beneath(int root, const char *path, int flags, uint64_t more) {
     struct open_how how = {
         .flags = (unsigned)(flags | O_CLOEXEC),
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
     };
     return (int)syscall(SYS_openat2, root, *path == 0 ? "." : path, &how, sizeof how);
+}
+
+int tree_open(int root, const char *path, int flags) {
+    return open_beneath(root, path, flags, RESOLVE_NO_XDEV);
+}
+
+int tree_open_across(int root, const char *path, int flags) {
+    return open_beneath(root, path, flags, 0);
 }
 
 int tree_open_file(int parent, const char *name, const struct stat *expected) {
@@ -31,6 +40,8 @@ int tree_open_file(int parent, const char *name, const struct stat *expected) {
     snprintf(path, sizeof path, "/proc/self/fd/%d", place);
     errno = ESTALE;
     int fd = is_it ? open(path, O_RDONLY | O_CLOEXEC | O_NOATIME) : -1;
+    /* Only the owner and root may ask for that. */
+    if (fd < 0 && errno == EPERM) fd = open(path, O_RDONLY | O_CLOEXEC);
     int error = errno;
     close(place);
     errno = error;
@@ -140,6 +151,25 @@ static int make_parent(struct archive_tree *tree, int above, const char *path, c
     return fd;
 }
 
+static int open_below(const struct archive_tree *tree, const char *path, int flags) {
+    if (tree->base == NULL) return tree_open(tree->root, path, flags);
+    char whole[2 * PATH_MAX];
+    snprintf(whole, sizeof whole, "%s/%s", tree->base, path);
+    return root_open(tree->whole, whole, flags);
+}
+
+int tree_open_made(const struct archive_tree *tree, const char *path) {
+    return open_below(tree, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+/* Make what is missing of a folder in a whole tree. */
+static int make_following(struct archive_tree *tree, const char *path) {
+    char whole[2 * PATH_MAX];
+    snprintf(whole, sizeof whole, "%s/%s", tree->base, path);
+    int fd = root_make_folder(tree->whole, whole, 0755);
+    return fd < 0 ? archive_fail_errno(tree->failure, errno, "mkdir of its parent") : fd;
+}
+
 /* Open a folder part by part, making what is missing. */
 static int open_making(struct archive_tree *tree, const char *path) {
     char part[PATH_MAX];
@@ -158,6 +188,16 @@ static int open_making(struct archive_tree *tree, const char *path) {
     return above;
 }
 
+/* The open of a parent has failed with errno. */
+static int make_or_explain(struct archive_tree *tree, const char *path, bool create) {
+    if (tree->base != NULL)
+        return errno == ENOENT ? make_following(tree, path) : archive_fail_errno(tree->failure, errno, "open of its parent");
+    if (errno == ENOENT || (create && errno == ENOTDIR)) return open_making(tree, path);
+    if (errno == ELOOP || errno == ENOTDIR)
+        return archive_fail(tree->failure, ARCHIVE_BAD, "a parent of it is a link or no folder in this layer");
+    return archive_fail_errno(tree->failure, errno, "openat2 of its parent");
+}
+
 int tree_locate(struct archive_tree *tree, const char *raw, bool create, struct tree_place *place) {
     if (tree_clean(raw, place->path, tree->failure) < 0) return -1;
     char *slash = strrchr(place->path, '/');
@@ -168,13 +208,9 @@ int tree_locate(struct archive_tree *tree, const char *raw, bool create, struct 
         char above[PATH_MAX];
         memcpy(above, place->path, length);
         above[length] = 0;
-        int fd = tree_open(tree->root, above, O_RDONLY | O_DIRECTORY);
+        int fd = open_below(tree, above, O_RDONLY | O_DIRECTORY);
         if (fd < 0 && errno == ENOENT && !create) return -ENOENT;
-        if (fd < 0 && (errno == ENOENT || (create && errno == ENOTDIR))) fd = open_making(tree, above);
-        else if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-            return archive_fail(tree->failure, ARCHIVE_BAD, "a parent of it is a link or no folder in this layer");
-        else if (fd < 0)
-            return archive_fail_errno(tree->failure, errno, "openat2 of its parent");
+        if (fd < 0) fd = make_or_explain(tree, above, create);
         if (fd < 0) return -1;
         parent = keep_parent(tree, above, fd);
         if (parent == NULL) return -1;
@@ -188,40 +224,80 @@ static bool dots(const char *name) {
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+/* Which folders are above the one at hand, the innermost last. */
+struct ancestors {
+    struct ancestor {
+        dev_t device;
+        ino_t inode;
+    } *list;
+    size_t count, room;
+};
+
+static int remember(struct ancestors *above, int fd) {
+    struct stat status;
+    if (fstat(fd, &status) < 0) return -1;
+    if (above->count == above->room) {
+        size_t room = above->room == 0 ? 16 : above->room * 2;
+        struct ancestor *grown = realloc(above->list, room * sizeof *grown);
+        if (grown == NULL) return -1;
+        above->list = grown;
+        above->room = room;
+    }
+    above->list[above->count++] = (struct ancestor){.device = status.st_dev, .inode = status.st_ino};
+    return 0;
+}
+
+/* ".." leads elsewhere when somebody moves the folder meanwhile, and from a container's root out of it: then ESTALE. */
+static int go_up(struct ancestors *above, int fd) {
+    struct stat status;
+    int parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0) return -1;
+    const struct ancestor *known = &above->list[--above->count];
+    if (fstat(parent, &status) == 0 && status.st_dev == known->device && status.st_ino == known->inode) return parent;
+    close(parent);
+    errno = ESTALE;
+    return -1;
+}
+
+/* The folder to go on with: one that is not empty, or the one above once this (taken over) is. */
+static int empty_step(struct ancestors *above, int fd, bool *done) {
+    DIR *folder = fdopendir(fd);
+    if (folder == NULL) {
+        close(fd);
+        return -1;
+    }
+    int next = -1;
+    bool failed = false;
+    struct dirent *child;
+    while (next < 0 && !failed && (child = readdir(folder)) != NULL) {
+        if (dots(child->d_name) || unlinkat(fd, child->d_name, 0) == 0) continue;
+        if (unlinkat(fd, child->d_name, AT_REMOVEDIR) == 0) continue;
+        next = openat(fd, child->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        failed = next < 0 || remember(above, fd) < 0;
+    }
+    if (failed && next >= 0) {
+        close(next);
+        next = -1;
+    }
+    *done = next < 0 && !failed && above->count == 0;
+    if (next < 0 && !failed && !*done) next = go_up(above, fd);
+    int error = errno;
+    closedir(folder);
+    errno = error;
+    return next;
+}
+
 /*
  * Empty the folder `fd` (taken over) down to itself. No recursion and one open folder at a time, since the archive
  * decides how deep it is: go down into a folder that is not empty, and up again by ".." once it is.
  */
 static int empty_folder(struct archive_tree *tree, int fd) {
-    for (unsigned depth = 0;;) {
-        DIR *folder = fdopendir(fd);
-        if (folder == NULL) {
-            close(fd);
-            return archive_fail_errno(tree->failure, errno, "open of a folder to remove");
-        }
-        int down = -1;
-        struct dirent *child;
-        while (down < 0 && (child = readdir(folder)) != NULL) {
-            if (dots(child->d_name) || unlinkat(fd, child->d_name, 0) == 0) continue;
-            if (unlinkat(fd, child->d_name, AT_REMOVEDIR) == 0) continue;
-            down = openat(fd, child->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (down < 0) {
-                int error = errno;
-                closedir(folder);
-                return archive_fail_errno(tree->failure, error, "removal of a folder");
-            }
-        }
-        if (down < 0 && depth == 0) {
-            closedir(folder);
-            return 0;
-        }
-        int next = down >= 0 ? down : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        depth = down >= 0 ? depth + 1 : depth - 1;
-        int error = errno;
-        closedir(folder);
-        if (next < 0) return archive_fail_errno(tree->failure, error, "removal of a folder");
-        fd = next;
-    }
+    struct ancestors above = {0};
+    bool done = false;
+    while (!done && fd >= 0) fd = empty_step(&above, fd, &done);
+    int error = errno;
+    free(above.list);
+    return done ? 0 : archive_fail_errno(tree->failure, error, "removal of a folder");
 }
 
 int tree_remove(struct archive_tree *tree, const struct tree_place *place) {

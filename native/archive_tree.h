@@ -29,6 +29,12 @@ struct archive_tree {
     size_t lower_count;
     /* The layers below are not known: a missing parent is a failure, ARCHIVE_NEEDS_PARENTS. */
     bool lower_unknown;
+    /*
+     * Not NULL for files that are no layer but a whole tree in use: `root` is the folder of this true name in the tree
+     * `whole`; links on the way are then followed as they lie in it, and mounts looked into.
+     */
+    const char *base;
+    int whole;
     struct tree_parent parents[TREE_CACHED_PARENTS];
     unsigned next_slot;
     struct archive_failure *failure;
@@ -55,8 +61,14 @@ int tree_remove(struct archive_tree *tree, const struct tree_place *place);
 /* Forget open parents, because one of them may have been replaced. */
 void tree_forget_parents(struct archive_tree *tree);
 
+/* Open a folder that was made under this name, wherever links on the way lead; -1 when it is none any more. */
+int tree_open_made(const struct archive_tree *tree, const char *path);
+
 /* openat2 confined to `root`; -1 with errno. */
 int tree_open(int root, const char *path, int flags);
+
+/* The same, going into what is mounted below `root` too. */
+int tree_open_across(int root, const char *path, int flags);
 
 /*
  * Open for reading the regular file that `expected` describes; -1 with ESTALE when something else has taken its name.

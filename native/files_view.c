@@ -108,7 +108,7 @@ int view_resolve(int root, const char *raw, char path[PATH_MAX]) {
         }
         if (put_last(path, part, length) < 0) return -1;
         if (missing) continue;
-        AUTO_FD fd = tree_open(root, path, O_PATH | O_NOFOLLOW);
+        AUTO_FD fd = tree_open_across(root, path, O_PATH | O_NOFOLLOW);
         struct stat status;
         if (fd < 0 && errno == ENOENT) missing = 1;
         else if (fd < 0 || fstat(fd, &status) < 0) return -1;

@@ -1,390 +1,73 @@
 /*
- * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...
+ * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER | --source DIR...
  *
- * The reverse of unpack: a folder as overlayfs keeps a layer becomes a layer tar on stdout. Character devices 0:0 are
- * written as whiteouts, opaque folders get their marker (OCI image-spec, layer.md). Names in byte order, so the same
- * folder gives the same bytes. Sockets are left out: they mean nothing without their process.
+ * The reverse of unpack: a folder as overlayfs keeps a layer becomes a layer tar on stdout (archive_pack.h). The same
+ * folder gives the same bytes.
  *
  * --tar writes the tar to FILE, --digest nowhere; both print `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES` as unpack does.
- * Of several folders, topmost first, what an overlay of them shows is written.
+ * --source, topmost first: instead of one layer the tree that several make together is written, without whiteouts.
  * --latest: no time in the tar or in the folder stays later (reproducible builds: SOURCE_DATE_EPOCH).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "archive_tar_write.h"
-#include "archive_tree.h"
+#include "archive_pack.h"
 #include "files_view.h"
 #include "modes.h"
 
-/* A folder on the way down: its sorted names, and which is next. */
-struct level {
-    char **names;
-    size_t count, next;
-    /* Length of the folder's own path. */
-    size_t length;
-};
-
-/* A file with several names that was written under the first of them. */
-struct written {
-    dev_t device;
-    ino_t inode;
-    char *path;
-};
-
-struct pack {
-    int root;
-    struct level *levels;
-    size_t depth, level_room;
-    /* Root of a tree of struct written (tsearch(3)). */
-    void *written;
-    char path[PATH_MAX];
-    /* Later times become this one; INT64_MAX for none. */
-    int64_t latest;
-    uint64_t file_bytes, entries;
-    struct tar_output output;
-    struct archive_failure failure;
-};
-
-static int by_bytes(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int add_name(struct level *level, const char *name) {
-    if ((level->count & (level->count - 1)) == 0) {
-        char **grown = realloc(level->names, (level->count == 0 ? 1 : level->count * 2) * sizeof *grown);
-        if (grown == NULL) return -1;
-        level->names = grown;
-    }
-    level->names[level->count] = strdup(name);
-    return level->names[level->count++] == NULL ? -1 : 0;
-}
-
-/* Go down into the folder at pack->path. */
-static int enter(struct pack *pack) {
-    if (pack->depth == pack->level_room) {
-        size_t room = pack->level_room == 0 ? 16 : pack->level_room * 2;
-        struct level *grown = realloc(pack->levels, room * sizeof *grown);
-        if (grown == NULL) return archive_fail_errno(&pack->failure, errno, "memory for a folder");
-        pack->levels = grown;
-        pack->level_room = room;
-    }
-    struct level *level = &pack->levels[pack->depth++];
-    *level = (struct level){.length = strlen(pack->path)};
-    int fd = tree_open(pack->root, pack->path, O_RDONLY | O_DIRECTORY);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (folder == NULL) return archive_fail_errno(&pack->failure, errno, "open of a folder");
-    struct dirent *child;
-    int result = 0;
-    while (result == 0 && (errno = 0, child = readdir(folder)) != NULL)
-        if (strcmp(child->d_name, ".") != 0 && strcmp(child->d_name, "..") != 0) result = add_name(level, child->d_name);
-    if (result < 0 || errno != 0) archive_fail_errno(&pack->failure, errno == 0 ? ENOMEM : errno, "reading of a folder");
-    closedir(folder);
-    if (pack->failure.code != 0) return -1;
-    if (level->count > 0) qsort(level->names, level->count, sizeof *level->names, by_bytes);
-    return 0;
-}
-
-static void leave(struct pack *pack) {
-    struct level *level = &pack->levels[--pack->depth];
-    for (size_t i = 0; i < level->count; i++) free(level->names[i]);
-    free(level->names);
-}
-
-/* An open parent and a name are enough for everything, but xattrs of what cannot be opened need a path. */
-static int read_xattrs(struct pack *pack, const char *proc_path, struct tar_entry *entry, bool *opaque) {
-    char names[XATTR_LIST_MAX];
-    static char value[XATTR_SIZE_MAX];
-    ssize_t length = llistxattr(proc_path, names, sizeof names);
-    if (length < 0) return errno == ENOTSUP ? 0 : archive_fail_errno(&pack->failure, errno, "listxattr");
-    for (const char *name = names; name < names + length; name += strlen(name) + 1) {
-        ssize_t size = lgetxattr(proc_path, name, value, sizeof value);
-        if (size < 0) return archive_fail_errno(&pack->failure, errno, "getxattr %.64s", name);
-        if (strcmp(name, "trusted.overlay.opaque") == 0) *opaque = size == 1 && *value == 'y';
-        /* overlayfs's own notes describe this mount, not the layer. */
-        if (strncmp(name, "trusted.overlay.", 16) == 0) continue;
-        struct tar_xattr *grown = realloc(entry->xattrs, (entry->xattr_count + 1) * sizeof *grown);
-        if (grown == NULL) return archive_fail_errno(&pack->failure, errno, "memory for extended attributes");
-        entry->xattrs = grown;
-        struct tar_xattr *xattr = &grown[entry->xattr_count++];
-        *xattr = (struct tar_xattr){.name = strdup(name), .value = malloc((size_t)size + 1), .length = (size_t)size};
-        if (xattr->name == NULL || xattr->value == NULL)
-            return archive_fail_errno(&pack->failure, ENOMEM, "memory for extended attributes");
-        memcpy(xattr->value, value, (size_t)size);
-    }
-    return 0;
-}
-
-static int by_inode(const void *a, const void *b) {
-    const struct written *left = a, *right = b;
-    if (left->device != right->device) return left->device < right->device ? -1 : 1;
-    return (left->inode > right->inode) - (left->inode < right->inode);
-}
-
-static void free_written(void *node) {
-    struct written *written = node;
-    free(written->path);
-    free(written);
-}
-
-/* The earlier name of a file with several, or NULL after noting this as its first. */
-static const char *earlier_name(struct pack *pack, const struct stat *status) {
-    const struct written key = {.device = status->st_dev, .inode = status->st_ino};
-    struct written *const *found = tfind(&key, &pack->written, by_inode);
-    if (found != NULL) return (*found)->path;
-    struct written *fresh = malloc(sizeof *fresh);
-    if (fresh != NULL) {
-        *fresh = key;
-        fresh->path = strdup(pack->path);
-        if (fresh->path != NULL && tsearch(fresh, &pack->written, by_inode) != NULL) return NULL;
-        free_written(fresh);
-    }
-    archive_fail_errno(&pack->failure, ENOMEM, "memory for hard links");
-    return NULL;
-}
-
-static int add_extent(struct pack *pack, struct tar_entry *entry, off_t offset, uint64_t length) {
-    if (entry->extent_count == 1u << 20) return archive_fail(&pack->failure, ARCHIVE_SYSTEM, "too many holes");
-    struct tar_extent *grown = realloc(entry->extents, (entry->extent_count + 1) * sizeof *grown);
-    if (grown == NULL) return archive_fail_errno(&pack->failure, errno, "memory for a sparse map");
-    entry->extents = grown;
-    grown[entry->extent_count++] = (struct tar_extent){.offset = (uint64_t)offset, .length = length};
-    entry->stored += length;
-    return 0;
-}
-
-/* Where a file has data, when it has holes worth keeping. An empty piece at the end tells GNU tar how long the file is. */
-static int find_extents(struct pack *pack, int fd, struct tar_entry *entry) {
-    off_t at = 0, size = (off_t)entry->size;
-    entry->sparse = true;
-    entry->stored = 0;
-    while (at < size) {
-        off_t data = lseek(fd, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) break;
-        off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-        if (hole < 0) return archive_fail_errno(&pack->failure, errno, "lseek");
-        if (hole > size) hole = size;
-        if (hole <= data) break;
-        if (add_extent(pack, entry, data, (uint64_t)(hole - data)) < 0) return -1;
-        at = hole;
-    }
-    return at < size ? add_extent(pack, entry, size, 0) : 0;
-}
-
-/* Exactly `length` bytes: a file that shrinks while it is read is filled up, since its size is already written. */
-static int copy_data(struct pack *pack, int fd, uint64_t offset, uint64_t length) {
-    static unsigned char buffer[1 << 18];
-    while (length > 0) {
-        size_t part = length < sizeof buffer ? (size_t)length : sizeof buffer;
-        ssize_t count = pread(fd, buffer, part, (off_t)offset);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return archive_fail_errno(&pack->failure, errno, "read");
-        if (count == 0) return output_zeros(&pack->output, length);
-        if (output_write(&pack->output, buffer, (size_t)count) < 0) return -1;
-        offset += (uint64_t)count;
-        length -= (uint64_t)count;
-    }
-    return 0;
-}
-
-static int write_file(struct pack *pack, int parent, const char *name, const struct stat *status, struct tar_entry *entry) {
-    int fd = tree_open_file(parent, name, status);
-    if (fd < 0 && (errno == ENOENT || errno == ESTALE)) return 0; /* Removed or replaced since the folder was read. */
-    if (fd < 0) return archive_fail_errno(&pack->failure, errno, "open");
-    pack->file_bytes += (uint64_t)status->st_size;
-    entry->size = entry->stored = (uint64_t)status->st_size;
-    int result = 0;
-    if ((uint64_t)status->st_blocks * 512 < entry->size) result = find_extents(pack, fd, entry);
-    if (result == 0) result = tar_write_header(&pack->output, entry);
-    if (result == 0 && !entry->sparse) result = copy_data(pack, fd, 0, entry->size);
-    for (size_t i = 0; result == 0 && i < entry->extent_count; i++)
-        result = copy_data(pack, fd, entry->extents[i].offset, entry->extents[i].length);
-    if (result == 0) result = output_zeros(&pack->output, (TAR_BLOCK - entry->stored % TAR_BLOCK) % TAR_BLOCK);
-    close(fd);
-    return result;
-}
-
-/* An empty file whose name says that something is hidden: ".wh.NAME" beside, or the opaque marker inside. */
-static int write_marker(struct pack *pack, const char *path, struct timespec mtime) {
-    char copy[PATH_MAX + 16], nothing[1] = "";
-    snprintf(copy, sizeof copy, "%s", path);
-    const struct tar_entry entry = {.type = TAR_FILE, .path = copy, .link = nothing, .mtime = mtime};
-    return tar_write_header(&pack->output, &entry);
-}
-
-static int write_whiteout(struct pack *pack, size_t parent_length, const char *name, const struct stat *status) {
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%.*s%s.wh.%s", (int)parent_length, pack->path, parent_length == 0 ? "" : "/", name);
-    return write_marker(pack, path, status->st_mtim);
-}
-
-static int write_folder(struct pack *pack, struct tar_entry *entry, bool opaque) {
-    if (*pack->path == 0) entry->path[0] = '.', entry->path[1] = 0;
-    if (tar_write_header(&pack->output, entry) < 0) return -1;
-    char path[PATH_MAX + 16];
-    snprintf(path, sizeof path, "%s%s.wh..wh..opq", pack->path, *pack->path == 0 ? "" : "/");
-    return opaque ? write_marker(pack, path, entry->mtime) : 0;
-}
-
-static int fill_type(struct pack *pack, int parent, const char *name, const struct stat *status, struct tar_entry *entry) {
-    entry->major = major(status->st_rdev);
-    entry->minor = minor(status->st_rdev);
-    switch (status->st_mode & S_IFMT) {
-        case S_IFREG: entry->type = TAR_FILE; return 0;
-        case S_IFDIR: entry->type = TAR_DIRECTORY; break;
-        case S_IFCHR: entry->type = TAR_CHARACTER; return 0;
-        case S_IFBLK: entry->type = TAR_BLOCK_DEVICE; return 0;
-        case S_IFIFO: entry->type = TAR_FIFO; break;
-        default: {
-            entry->type = TAR_SYMLINK;
-            ssize_t length = readlinkat(parent, name, entry->link, PATH_MAX - 1);
-            if (length < 0) return archive_fail_errno(&pack->failure, errno, "readlink");
-            entry->link[length] = 0;
-        }
-    }
-    entry->major = entry->minor = 0;
-    return 0;
-}
-
-/* Bring a time that is too late down, here and on the disk: the folder and its tar are to tell the same. */
-static int limit_time(struct pack *pack, int parent, const char *name, struct stat *status) {
-    if (status->st_mtim.tv_sec < pack->latest) return 0;
-    if (status->st_mtim.tv_sec == pack->latest && status->st_mtim.tv_nsec == 0) return 0;
-    status->st_mtim = (struct timespec){.tv_sec = pack->latest};
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, status->st_mtim};
-    if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) == 0) return 0;
-    return archive_fail_errno(&pack->failure, errno, "utimensat");
-}
-
-/* Write what is at pack->path, which is `name` in the open folder `parent`. 1 for a folder to go into. */
-static int write_one(struct pack *pack, int parent, size_t parent_length, const char *name, struct stat *status) {
-    if (limit_time(pack, parent, name, status) < 0) return -1;
-    pack->entries++;
-    char path[PATH_MAX], link[PATH_MAX] = "", proc_path[64 + NAME_MAX];
-    struct tar_entry entry = {.path = path, .link = link, .mtime = status->st_mtim, .mode = status->st_mode & 07777,
-                              .uid = status->st_uid, .gid = status->st_gid};
-    if (S_ISSOCK(status->st_mode)) return 0;
-    if (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))
-        return write_whiteout(pack, parent_length, name, status);
-    memcpy(path, pack->path, strlen(pack->path) + 1);
-    snprintf(proc_path, sizeof proc_path, "/proc/self/fd/%d/%s", parent, name);
-    bool opaque = false;
-    int result = fill_type(pack, parent, name, status, &entry);
-    const char *earlier = NULL;
-    if (result == 0 && !S_ISDIR(status->st_mode) && status->st_nlink > 1) earlier = earlier_name(pack, status);
-    if (earlier != NULL) {
-        entry.type = TAR_HARDLINK;
-        entry.major = entry.minor = 0;
-        snprintf(link, sizeof link, "%s", earlier);
-    } else if (result == 0) {
-        result = read_xattrs(pack, proc_path, &entry, &opaque);
-    }
-    if (pack->failure.code != 0) result = -1;
-    if (result == 0 && entry.type == TAR_FILE) result = write_file(pack, parent, name, status, &entry);
-    else if (result == 0 && entry.type == TAR_DIRECTORY) result = write_folder(pack, &entry, opaque);
-    else if (result == 0) result = tar_write_header(&pack->output, &entry);
-    free(entry.extents);
-    for (size_t i = 0; i < entry.xattr_count; i++) {
-        free(entry.xattrs[i].name);
-        free(entry.xattrs[i].value);
-    }
-    free(entry.xattrs);
-    return result < 0 ? -1 : S_ISDIR(status->st_mode);
-}
-
-/* The next name of the innermost folder: 1 to go into it, 0 to go on, -1. */
-static int step(struct pack *pack, struct level *level) {
-    const char *name = level->names[level->next++];
-    pack->path[level->length] = 0;
-    int parent = tree_open(pack->root, pack->path, O_RDONLY | O_DIRECTORY);
-    if (parent < 0) return archive_fail_errno(&pack->failure, errno, "open of a folder");
-    int length = snprintf(pack->path + level->length, sizeof pack->path - level->length, "%s%s",
-                          level->length == 0 ? "" : "/", name);
-    struct stat status;
-    int result;
-    if ((size_t)length >= sizeof pack->path - level->length)
-        result = archive_fail(&pack->failure, ARCHIVE_SYSTEM, "name has over 4095 bytes");
-    else if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) < 0) /* Removed since the folder was read. */
-        result = errno == ENOENT ? 0 : archive_fail_errno(&pack->failure, errno, "stat");
-    else
-        result = write_one(pack, parent, level->length, name, &status);
-    close(parent);
-    return result;
-}
-
-static int pack_all(struct pack *pack) {
-    struct stat status;
-    if (fstat(pack->root, &status) < 0) return archive_fail_errno(&pack->failure, errno, "stat");
-    if (write_one(pack, pack->root, 0, ".", &status) < 0 || enter(pack) < 0) return -1;
-    while (pack->depth > 0) {
-        struct level *level = &pack->levels[pack->depth - 1];
-        int result = 0;
-        if (level->next == level->count) leave(pack);
-        else result = step(pack, level);
-        if (result > 0) result = enter(pack);
-        if (result < 0) return -1;
-    }
-    return tar_write_end(&pack->output);
-}
-
 static int usage(void) {
-    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...\n", stderr);
+    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER | --source DIR...\n", stderr);
     return 2;
 }
 
 /* stdout is the archive's own without --tar and --digest. */
-static int print_digest(struct pack *pack) {
+static int print_digest(struct tar_output *output, const struct pack_totals *totals) {
     unsigned char hash[SHA256_DIGEST_SIZE];
-    sha256_digest(&pack->output.hash, sizeof hash, hash);
+    sha256_digest(&output->hash, sizeof hash, hash);
     printf("sha256:");
     for (size_t i = 0; i < sizeof hash; i++) printf("%02x", hash[i]);
-    printf(" %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", pack->output.size, pack->file_bytes, pack->entries);
+    printf(" %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", output->size, totals->file_bytes, totals->entries);
     return fflush(stdout) == 0 ? 0 : ARCHIVE_SYSTEM;
 }
 
 int mode_pack(int argc, char **argv) {
-    static struct pack pack;
+    static struct tar_output output;
+    static struct view_folders source;
+    struct archive_failure failure = {0};
+    struct pack_options options = {.latest = INT64_MAX};
+    struct pack_totals totals = {0};
     bool digest = false;
     int at = 1;
-    pack.latest = INT64_MAX;
-    pack.output.fd = STDOUT_FILENO;
-    pack.output.failure = &pack.failure;
-    sha256_init(&pack.output.hash);
+    output.fd = STDOUT_FILENO;
+    output.failure = &failure;
+    sha256_init(&output.hash);
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--digest") == 0 && !digest) {
             digest = true;
-            pack.output.fd = -1;
+            output.fd = -1;
         } else if (strcmp(argv[at], "--tar") == 0 && !digest && at + 1 < argc) {
             digest = true;
-            pack.output.fd = open(argv[++at], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-            if (pack.output.fd < 0) archive_fail_errno(&pack.failure, errno, "%.400s", argv[at]);
+            output.fd = open(argv[++at], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+            if (output.fd < 0) archive_fail_errno(&failure, errno, "%.400s", argv[at]);
+        } else if (strcmp(argv[at], "--source") == 0 && at + 1 < argc && source.lower_count < VIEW_MAX_LOWER) {
+            source.lower[source.lower_count++] = argv[++at];
         } else if (strcmp(argv[at], "--latest") == 0 && at + 1 < argc) {
             char *end;
-            pack.latest = strtoll(argv[++at], &end, 10);
-            if (*end != 0 || pack.latest < 0) return usage();
+            options.latest = strtoll(argv[++at], &end, 10);
+            if (*end != 0 || options.latest < 0) return usage();
         } else
             return usage();
     }
-    static struct view_folders folders;
-    if (at == argc || argc - at > VIEW_MAX_LOWER) return usage();
-    while (at < argc) folders.lower[folders.lower_count++] = argv[at++];
-    if (pack.failure.code == 0) pack.root = view_open(&folders, &pack.failure);
-    if (pack.failure.code == 0) pack_all(&pack);
-    while (pack.depth > 0) leave(&pack);
-    tdestroy(pack.written, free_written);
-    free(pack.levels);
-    if (pack.failure.code == 0) return digest ? print_digest(&pack) : 0;
-    char name[320];
-    fprintf(stderr, "%s: %s\n", archive_printable(pack.path, name, sizeof name), pack.failure.text);
-    return pack.failure.code;
+    if (at + (source.lower_count == 0 ? 1 : 0) != argc) return usage();
+    int root = source.lower_count > 0 ? view_open(&source, &failure) : open(argv[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 && source.lower_count == 0) archive_fail_errno(&failure, errno, "%.400s", argv[at]);
+    if (failure.code == 0) pack_files(root, NULL, &options, &output, &totals);
+    if (failure.code == 0) return digest ? print_digest(&output, &totals) : 0;
+    fprintf(stderr, "%s\n", failure.text);
+    return failure.code;
 }

@@ -43,7 +43,11 @@ struct unpack {
     size_t folder_count;
     /* No layer: names of whiteouts mean nothing. */
     bool plain;
+    /* How a whole tree is unpacked into, or NULL. */
+    const struct unpack_target *target;
     uint64_t file_bytes, entries;
+    /* The failure names its entry already. */
+    bool named;
     struct archive_failure failure;
 };
 
@@ -62,7 +66,7 @@ static int remember_time(struct unpack *unpack, const char *path, struct timespe
 
 static int set_folder_times(struct unpack *unpack) {
     for (size_t i = 0; i < unpack->folder_count; i++) {
-        int fd = tree_open(unpack->tree.root, unpack->folders[i].path, O_RDONLY | O_DIRECTORY);
+        int fd = tree_open_made(&unpack->tree, unpack->folders[i].path);
         if (fd < 0) continue; /* A later entry of the archive has replaced it. */
         struct timespec times[2] = {unpack->folders[i].mtime, unpack->folders[i].mtime};
         int result = futimens(fd, times);
@@ -73,11 +77,23 @@ static int set_folder_times(struct unpack *unpack) {
     return 0;
 }
 
+/* Where the target says so, a folder stays a folder and anything else something else. */
+static int refuse_change_of_kind(struct unpack *unpack, const struct stat *found, bool to_folder, const struct tree_place *place) {
+    if (unpack->target == NULL || !unpack->target->keep_kinds || S_ISDIR(found->st_mode) == to_folder) return 0;
+    char name[320], folder[320];
+    archive_printable(place->path, name, sizeof name);
+    archive_printable(unpack->target->shown, folder, sizeof folder);
+    unpack->named = true;
+    return archive_fail(&unpack->failure, ARCHIVE_BAD, "cannot overwrite %sdirectory \"%s%s%s\" with %sdirectory \"%s\"",
+                        to_folder ? "non-" : "", folder, strcmp(folder, "/") == 0 ? "" : "/", name, to_folder ? "" : "non-", folder);
+}
+
 /* Make room for a new entry. 1 when a whiteout of the same layer was in its place, else 0. */
 static int replace(struct unpack *unpack, struct tree_place *place, const char *raw) {
-    struct stat status;
+    struct stat status = {0};
     bool whiteout = fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
                     S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
+    if (refuse_change_of_kind(unpack, &status, false, place) < 0) return -1;
     int removed = tree_remove(&unpack->tree, place);
     if (removed < 0) return -1;
     if (removed > 0) {
@@ -90,6 +106,8 @@ static int replace(struct unpack *unpack, struct tree_place *place, const char *
 static int make_folder(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
     bool fresh = true, hidden = false;
     if (*place->name == 0) {
+        /* A folder that is there already keeps what it is: only what the archive brings goes into it. */
+        if (unpack->target != NULL) return 0;
         fresh = false;
     } else if (mkdirat(place->parent, place->name, entry->mode) < 0) {
         if (errno != EEXIST) return archive_fail_errno(&unpack->failure, errno, "mkdir");
@@ -97,6 +115,7 @@ static int make_folder(struct unpack *unpack, struct tree_place *place, const st
         if (fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
             return archive_fail_errno(&unpack->failure, errno, "stat");
         fresh = !S_ISDIR(status.st_mode);
+        if (fresh && refuse_change_of_kind(unpack, &status, true, place) < 0) return -1;
         if (fresh) {
             int replaced = replace(unpack, place, entry->path);
             if (replaced < 0) return -1;
@@ -105,7 +124,8 @@ static int make_folder(struct unpack *unpack, struct tree_place *place, const st
                 return archive_fail_errno(&unpack->failure, errno, "mkdir");
         }
     }
-    int fd = tree_open(place->parent, place->name, O_RDONLY | O_DIRECTORY);
+    int fd = unpack->target == NULL ? tree_open(place->parent, place->name, O_RDONLY | O_DIRECTORY)
+                                    : tree_open_across(place->parent, place->name, O_RDONLY | O_DIRECTORY);
     if (fd < 0) return archive_fail_errno(&unpack->failure, errno, "open of the folder");
     int result = attributes_apply_open(fd, entry, fresh, place->parent_setgid, &unpack->failure);
     if (result == 0 && hidden) result = attributes_set_opaque(fd, &unpack->failure);
@@ -270,14 +290,40 @@ static int skip_padding(struct unpack *unpack, uint64_t count) {
     return 0;
 }
 
+/* "OLD" and "OLD/x" as "NEW" and "NEW/x"; an empty OLD is before every name. */
+static int rename_start(char **path, const char *old, const char *new, struct archive_failure *failure) {
+    size_t length = strlen(old);
+    if (strncmp(*path, old, length) != 0 || (length > 0 && (*path)[length] != 0 && (*path)[length] != '/')) return 0;
+    size_t size = strlen(new) + strlen(*path + length) + 1;
+    char *renamed = malloc(size);
+    if (renamed == NULL) return archive_fail_errno(failure, errno, "memory for a name");
+    snprintf(renamed, size, "%s%s", new, *path + length);
+    free(*path);
+    *path = renamed;
+    return 0;
+}
+
+static int retarget(struct unpack *unpack, struct tar_entry *entry) {
+    const struct unpack_target *target = unpack->target;
+    if (target->owned) {
+        entry->uid = target->uid;
+        entry->gid = target->gid;
+    }
+    if (target->rename_from == NULL) return 0;
+    if (rename_start(&entry->path, target->rename_from, target->rename_to, &unpack->failure) < 0) return -1;
+    if (entry->type != TAR_HARDLINK) return 0;
+    return rename_start(&entry->link, target->rename_from, target->rename_to, &unpack->failure);
+}
+
 static int unpack_all(struct unpack *unpack) {
     for (;;) {
         struct tar_entry entry;
         int got = tar_next(unpack->source, &entry, &unpack->failure);
+        if (got > 0 && unpack->target != NULL && retarget(unpack, &entry) < 0) got = -1;
         if (got > 0 && make_entry(unpack, &entry) < 0) got = -1;
         if (got > 0 && source_skip(unpack->source, entry.stored) < 0) got = -1;
         if (got > 0 && skip_padding(unpack, entry.padding) < 0) got = -1;
-        if (got < 0 && entry.path != NULL) name_failure(&unpack->failure, entry.path);
+        if (got < 0 && entry.path != NULL && !unpack->named) name_failure(&unpack->failure, entry.path);
         tar_entry_free(&entry);
         if (got <= 0) break;
         unpack->entries++;
@@ -296,20 +342,34 @@ static int usage(void) {
     return 2;
 }
 
+static int unpack_into(int archive, struct unpack *unpack, struct archive_failure *failure) {
+    unpack->source = source_open(archive, -1, UINT64_MAX, &unpack->failure);
+    char digest[65];
+    uint64_t bytes;
+    if (unpack->failure.code == 0) unpack_all(unpack);
+    if (unpack->failure.code == 0) source_finish(unpack->source, digest, &bytes);
+    source_close(unpack->source);
+    tree_forget_parents(&unpack->tree);
+    for (size_t i = 0; i < unpack->folder_count; i++) free(unpack->folders[i].path);
+    free(unpack->folders);
+    if (unpack->failure.code != 0) *failure = unpack->failure;
+    return unpack->failure.code == 0 ? 0 : -1;
+}
+
 int unpack_plain(int archive, int folder, struct archive_failure *failure) {
     static struct unpack unpack;
     unpack = (struct unpack){.tree = {.root = folder, .failure = &unpack.failure}, .plain = true};
-    unpack.source = source_open(archive, -1, UINT64_MAX, &unpack.failure);
-    char digest[65];
-    uint64_t bytes;
-    if (unpack.failure.code == 0) unpack_all(&unpack);
-    if (unpack.failure.code == 0) source_finish(unpack.source, digest, &bytes);
-    source_close(unpack.source);
-    tree_forget_parents(&unpack.tree);
-    for (size_t i = 0; i < unpack.folder_count; i++) free(unpack.folders[i].path);
-    free(unpack.folders);
-    if (unpack.failure.code != 0) *failure = unpack.failure;
-    return unpack.failure.code == 0 ? 0 : -1;
+    return unpack_into(archive, &unpack, failure);
+}
+
+int unpack_to_target(int archive, const struct unpack_target *target, struct archive_failure *failure) {
+    static struct unpack unpack;
+    unpack = (struct unpack){
+        .tree = {.root = target->folder, .base = target->base, .whole = target->whole, .failure = &unpack.failure},
+        .plain = true,
+        .target = target,
+    };
+    return unpack_into(archive, &unpack, failure);
 }
 
 int mode_unpack(int argc, char **argv) {
