@@ -18,7 +18,7 @@ struct text {
 };
 
 int output_flush(struct tar_output *output) {
-    sha256_update(&output->hash, output->used, output->buffer);
+    if (!output->unhashed) sha256_update(&output->hash, output->used, output->buffer);
     output->size += output->used;
     for (size_t done = output->fd < 0 ? output->used : 0; done < output->used;) {
         ssize_t count = write(output->fd, output->buffer + done, output->used - done);

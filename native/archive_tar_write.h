@@ -10,6 +10,8 @@
 struct tar_output {
     /* Where the bytes go; -1 for nowhere, when only their digest is wanted. */
     int fd;
+    /* Nobody asks for the digest. */
+    bool unhashed;
     uint64_t size;
     struct sha256_ctx hash;
     struct archive_failure *failure;

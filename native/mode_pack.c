@@ -1,11 +1,11 @@
 /*
- * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER | --source DIR...
+ * gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...
  *
  * The reverse of unpack: a folder as overlayfs keeps a layer becomes a layer tar on stdout (archive_pack.h). The same
  * folder gives the same bytes.
  *
  * --tar writes the tar to FILE, --digest nowhere; both print `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES` as unpack does.
- * --source, topmost first: instead of one layer the tree that several make together is written, without whiteouts.
+ * Of several folders, topmost first, what an overlay of them shows is written.
  * --latest: no time in the tar or in the folder stays later (reproducible builds: SOURCE_DATE_EPOCH).
  */
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include "modes.h"
 
 static int usage(void) {
-    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER | --source DIR...\n", stderr);
+    fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...\n", stderr);
     return 2;
 }
 
@@ -37,7 +37,7 @@ static int print_digest(struct tar_output *output, const struct pack_totals *tot
 
 int mode_pack(int argc, char **argv) {
     static struct tar_output output;
-    static struct view_folders source;
+    static struct view_folders folders;
     struct archive_failure failure = {0};
     struct pack_options options = {.latest = INT64_MAX};
     struct pack_totals totals = {0};
@@ -54,8 +54,6 @@ int mode_pack(int argc, char **argv) {
             digest = true;
             output.fd = open(argv[++at], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
             if (output.fd < 0) archive_fail_errno(&failure, errno, "%.400s", argv[at]);
-        } else if (strcmp(argv[at], "--source") == 0 && at + 1 < argc && source.lower_count < VIEW_MAX_LOWER) {
-            source.lower[source.lower_count++] = argv[++at];
         } else if (strcmp(argv[at], "--latest") == 0 && at + 1 < argc) {
             char *end;
             options.latest = strtoll(argv[++at], &end, 10);
@@ -63,9 +61,9 @@ int mode_pack(int argc, char **argv) {
         } else
             return usage();
     }
-    if (at + (source.lower_count == 0 ? 1 : 0) != argc) return usage();
-    int root = source.lower_count > 0 ? view_open(&source, &failure) : open(argv[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0 && source.lower_count == 0) archive_fail_errno(&failure, errno, "%.400s", argv[at]);
+    if (at == argc || argc - at > VIEW_MAX_LOWER) return usage();
+    while (at < argc) folders.lower[folders.lower_count++] = argv[at++];
+    int root = failure.code == 0 ? view_open(&folders, &failure) : -1;
     if (failure.code == 0) pack_files(root, NULL, &options, &output, &totals);
     if (failure.code == 0) return digest ? print_digest(&output, &totals) : 0;
     fprintf(stderr, "%s\n", failure.text);

@@ -5,6 +5,7 @@
 int mode_launch(int argc, char **argv);
 int mode_unpack(int argc, char **argv);
 int mode_pack(int argc, char **argv);
+int mode_archive(int argc, char **argv);
 int mode_files(int argc, char **argv);
 int mode_netlink(int argc, char **argv);
 int mode_netlink_watch(int argc, char **argv);

@@ -121,7 +121,7 @@ static const char *parse_operation(struct reader *reader, struct operation *oper
     return body.left == 0 ? NULL : "the plan holds an operation with bytes to spare";
 }
 
-const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
+static const char *parse(const uint8_t *bytes, size_t size, struct plan *plan) {
     struct {
         char magic[8];
         uint32_t version, count, total, crc, flags, reserved;
@@ -146,6 +146,15 @@ const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
         if (why) return why;
         plan->count++;
     }
-    if (reader.left != 0) return "the plan has bytes after its last operation";
-    return plan_check(plan);
+    return reader.left != 0 ? "the plan has bytes after its last operation" : NULL;
+}
+
+const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan) {
+    const char *refused = parse(bytes, size, plan);
+    return refused ? refused : plan_check(plan);
+}
+
+const char *plan_parse_part(const uint8_t *bytes, size_t size, struct plan *plan) {
+    const char *refused = parse(bytes, size, plan);
+    return refused ? refused : plan_check_part(plan);
 }

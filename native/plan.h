@@ -49,6 +49,9 @@ struct plan {
  */
 const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan);
 
+/* The same for operations that launch nothing by themselves, such as the mounts of a container alone. */
+const char *plan_parse_part(const uint8_t *bytes, size_t size, struct plan *plan);
+
 /* "rootfs-overlay" of OP_ROOTFS_OVERLAY; NULL for a code that does not exist. */
 const char *plan_operation_name(uint16_t code);
 enum phase plan_operation_phase(uint16_t code);

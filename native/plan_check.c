@@ -90,14 +90,20 @@ static int has_terminal(const struct plan *plan) {
     return 0;
 }
 
-const char *plan_check(const struct plan *plan) {
+const char *plan_check_part(const struct plan *plan) {
     if (plan->count == 0) return "the plan is empty";
     for (uint16_t i = 0; i < plan->count; i++)
         if (!has_good_values(&plan->operations[i])) return "the plan holds an operation with a value out of its range";
     if (is_any_twice(plan)) return "the plan holds an operation twice that can only be once";
+    if (count_of(plan, OP_ROOTFS_OVERLAY) + count_of(plan, OP_ROOTFS_BIND) > 1) return "the plan holds two root file systems";
+    return NULL;
+}
+
+const char *plan_check(const struct plan *plan) {
+    const char *refused = plan_check_part(plan);
+    if (refused) return refused;
     const struct operation *last = &plan->operations[plan->count - 1];
     if (last->code != OP_EXEC || last->f[0].n == 0) return "the plan does not end with a program to execute";
-    if (count_of(plan, OP_ROOTFS_OVERLAY) + count_of(plan, OP_ROOTFS_BIND) > 1) return "the plan holds two root file systems";
     if (count_of(plan, OP_START_SOCKET) && !(plan->flags & PLAN_LEAVE)) return "the plan has a start socket but a shim that stays";
     if (count_of(plan, OP_CONSOLE) && !has_terminal(plan)) return "the plan has a console but no terminal";
     return NULL;

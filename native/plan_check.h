@@ -7,4 +7,7 @@
 /* Returns NULL, or a sentence that says why the plan is refused. */
 const char *plan_check(const struct plan *plan);
 
+/* The same of a plan that launches nothing by itself. */
+const char *plan_check_part(const struct plan *plan);
+
 #endif

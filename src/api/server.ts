@@ -8,6 +8,7 @@ import type { Log } from "../log/index.ts";
 import { buildRoutes } from "./build.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
+import { fileRoutes } from "./files.ts";
 import { imageRoutes } from "./images.ts";
 import { networkRoutes } from "./networks.ts";
 import { Query } from "./parse/query.ts";
@@ -50,6 +51,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     buildRoutes,
     containerRoutes,
     execRoutes,
+    fileRoutes,
     imageRoutes,
     registryRoutes,
     networkRoutes,

@@ -25,6 +25,8 @@ export interface ContainerServiceOptions {
   readonly planner: LaunchPlanner;
   readonly groups: ContainerGroups;
   readonly events: EventLog;
+  /** The native helper. */
+  readonly shim: string;
   readonly log: Log;
   /** The tree that folders make together, topmost first, as a tar. */
   readonly packTree: (folders: readonly string[]) => Readable;

@@ -2,11 +2,13 @@ import { invalid } from "../errors/index.ts";
 import { keyedMutex } from "../platform/index.ts";
 import { attachContainer } from "./attach.ts";
 import { commitContainer } from "./commit.ts";
+import { listContainerChanges } from "./changes.ts";
 import { createContainer } from "./create.ts";
 import type { ContainerContext, ContainerServiceOptions } from "./dependencies.ts";
 import { createExec, inspectExec, resizeExec, startExec } from "./exec.ts";
 import { createExecTable, execMigrations } from "./exec-table.ts";
 import { exportContainer } from "./export.ts";
+import { packContainerPath, statContainerPath, unpackIntoContainer } from "./files.ts";
 import { inspectContainer } from "./inspect.ts";
 import { listContainers } from "./list.ts";
 import { createLiveContainers } from "./live.ts";
@@ -91,6 +93,11 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     prune: (filters) => pruneContainers(context, filters),
     commit: (reference, how, signal) => commitContainer(context, reference, how, signal),
     export: (reference) => exportContainer(context, reference),
+    statPath: (reference, path, signal) => statContainerPath(context, reference, path, signal),
+    packPath: (reference, path, signal) => packContainerPath(context, reference, path, signal),
+    unpackInto: (reference, path, archive, how, signal) =>
+      unpackIntoContainer(context, reference, path, archive, how, signal),
+    changes: (reference, signal) => listContainerChanges(context, reference, signal),
     createExec: (reference, config) => createExec(context, reference, config),
     startExec: (id, how) => startExec(context, id, how),
     inspectExec: (id) => inspectExec(context, id),

@@ -32,9 +32,19 @@ export interface LaunchRequest {
   readonly mounts?: readonly SpecMount[];
 }
 
+/** How a container's files are put together, without what the engine mounts for its processes. */
+export interface ContainerView {
+  readonly operations: readonly Operation[];
+  /** The control group that all its processes are in or below. */
+  readonly group: string;
+}
+
 /** From a container to the plan that makes it. Policy that needs the machine's facts (cgroup layout, seccomp cache) lives behind it. */
 export interface LaunchPlanner {
   plan(request: LaunchRequest): Promise<{ plan: LaunchPlan; warnings: readonly string[] }>;
+  /** The folders of its root alone, with what lies below every image. */
+  root(id: string): SnapshotMount;
+  view(record: ContainerRecord, files: ContainerFiles): ContainerView;
   /** One more process in a running container whose first process is `pid`. */
   planExec(record: ContainerRecord, pid: number, exec: ExecConfig): Promise<LaunchPlan>;
 }

@@ -1,8 +1,8 @@
 import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
-import { type CompileInput, compileExec, compileLaunch } from "../runtime/compile/index.ts";
+import { type CompileInput, compileExec, compileLaunch, compileMount } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
-import type { Snapshotter } from "../snapshot/index.ts";
+import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -11,7 +11,9 @@ import {
   buildSpec,
   capabilitiesOf,
   cgroupParentOf,
+  cgroupPathOf,
   parseSecurityOptions,
+  viewMountsOf,
 } from "./spec/index.ts";
 
 export interface LaunchPlannerOptions {
@@ -47,6 +49,11 @@ export function createLaunchPlanner({
       layersOf: (chainId) => snapshotter.view(chainId).lower,
     });
 
+  function rootOf(id: string): SnapshotMount {
+    const mount = snapshotter.mount(id);
+    return { ...mount, lower: [...mount.lower, baseLayer] };
+  }
+
   async function filterOf(
     record: ContainerRecord,
     privileged: boolean,
@@ -67,14 +74,13 @@ export function createLaunchPlanner({
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
       const parent = cgroupParentOf(hostConfig);
       if (parent !== undefined) prepareCgroupParent(layout, parent);
-      const { lower, ...writable } = tree ?? snapshotter.mount(record.id);
+      const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const spec = specOf(record, files, joined);
       const plan = compileLaunch({
         spec: { ...spec, mounts: [...spec.mounts, ...mounts] },
         root: {
           op: "rootfs-overlay",
-          lower: [...lower, baseLayer],
-          ...writable,
+          ...root,
           options: tree === undefined ? [] : LAYER_OPTIONS,
         },
         network: networkOperations,
@@ -86,6 +92,19 @@ export function createLaunchPlanner({
         ...(await filterOf(record, false)),
       });
       return { plan, warnings: [] };
+    },
+    root: rootOf,
+    view(record, files) {
+      const { ReadonlyRootfs } = record.definition.hostConfig;
+      const mounts = viewMountsOf(record, files, (chainId) => snapshotter.view(chainId).lower);
+      return {
+        operations: [
+          { op: "rootfs-overlay", ...rootOf(record.id), options: [] },
+          ...mounts.map(compileMount),
+          ...(ReadonlyRootfs ? [{ op: "root-readonly" as const }] : []),
+        ],
+        group: cgroupPathOf({ record, cgroupParent }),
+      };
     },
     async planExec(record, pid, exec) {
       const { config, hostConfig } = record.definition;

@@ -6,8 +6,10 @@ import type {
   EndpointSettings,
   ExecConfig,
   ExecInspect,
+  FilesystemChange,
   Filters,
   ImageConfig,
+  PathStat,
   StatsReply,
   TopReply,
   UpdateBody,
@@ -63,6 +65,24 @@ export interface ContainerService {
   commit(reference: string, options: CommitOptions, signal: AbortSignal): Promise<string>;
   /** All files of the container as a tar. */
   export(reference: string): Readable;
+  /** What is at a path. Throws not-found, invalid. */
+  statPath(reference: string, path: string, signal: AbortSignal): Promise<PathStat>;
+  /** What is at a path, as a tar; `content` is to be read to its end or destroyed. */
+  packPath(
+    reference: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ stat: PathStat; content: Readable }>;
+  /** Unpack a tar, compressed or not, into a folder. Throws forbidden where it is read-only. */
+  unpackInto(
+    reference: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: ExtractOptions,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** What differs from the image. */
+  changes(reference: string, signal: AbortSignal): Promise<FilesystemChange[]>;
 
   createExec(reference: string, config: ExecConfig): Promise<{ id: string }>;
   /** Attached: resolves with the streams once the process runs. Detached: resolves with undefined. */
@@ -85,6 +105,11 @@ export interface CommitOptions {
   readonly changes: readonly string[];
   /** Settings that take the place of the container's own. */
   readonly config: ImageConfig;
+export interface ExtractOptions {
+  /** Refuse to put a folder in the place of anything else, and anything else in that of a folder. */
+  readonly noOverwriteDirNonDir: boolean;
+  /** Everything becomes the container's user's. */
+  readonly copyUidGid: boolean;
 }
 
 export interface CreateRequest extends ContainerCreateBody {

@@ -162,6 +162,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     snapshotter,
     network: networks,
     volumes,
+    shim: shimPath,
     launcher,
     planner,
     groups: container.createContainerGroups(layout, cgroupParent),

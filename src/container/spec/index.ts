@@ -2,6 +2,7 @@ export { buildExecProcess, buildSpec, cgroupParentOf, cgroupPathOf, type SpecInp
 export { capabilitiesOf } from "./capabilities.ts";
 export { withDefaults } from "./defaults.ts";
 export { mergeImageConfig } from "./merge.ts";
+export { viewMountsOf } from "./mounts.ts";
 export { resourcesOf } from "./resources.ts";
 export { parseSecurityOptions } from "./security.ts";
 export { discardUnknownLimits } from "./support.ts";

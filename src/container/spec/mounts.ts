@@ -1,8 +1,9 @@
+import { existsSync } from "node:fs";
 import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
 import type { SpecMount } from "../../runtime/spec/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import type { ContainerFiles } from "../launch-planner.ts";
-import type { ResolvedMount } from "../record.ts";
+import type { ContainerRecord, ResolvedMount } from "../record.ts";
 import { type UserMountInput, userMount } from "./user-mount.ts";
 
 export interface MountInput extends UserMountInput {
@@ -51,17 +52,41 @@ export function mountsOf(input: MountInput): SpecMount[] {
     mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
     ...shmMount(host, input.shm),
   ];
-  const generated = (
+  const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
+  return [
+    ...kept(system),
+    ...kept(generatedMounts(files, host.ReadonlyRootfs)),
+    ...mounts.map((item) => userMount(item, input)),
+  ];
+}
+
+const generatedMounts = (files: ContainerFiles, readonly: boolean): SpecMount[] =>
+  (
     [
       ["/etc/resolv.conf", files.resolvConf],
       ["/etc/hostname", files.hostname],
       ["/etc/hosts", files.hosts],
     ] as const
-  ).map(([target, file]) =>
-    mount(target, "bind", file, "rbind", "rprivate", host.ReadonlyRootfs ? "ro" : "rw"),
+  ).map(([target, file]) => mount(target, "bind", file, "rbind", "rprivate", readonly ? "ro" : "rw"));
+
+/**
+ * The mounts that belong to a container's files when these are copied: the user's and the generated files, the latter
+ * once they are made. None of them passes on what is mounted over it.
+ */
+export function viewMountsOf(
+  { definition }: ContainerRecord,
+  files: ContainerFiles,
+  layersOf: UserMountInput["layersOf"],
+): SpecMount[] {
+  const { mounts, config, hostConfig } = definition;
+  const taken = new Set(mounts.map(({ Destination }) => Destination));
+  const generated = generatedMounts(files, hostConfig.ReadonlyRootfs).filter(
+    ({ destination, source }) => !taken.has(destination) && existsSync(source),
   );
-  const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
-  return [...kept(system), ...kept(generated), ...mounts.map((item) => userMount(item, input))];
+  const own = mounts.map((item) =>
+    userMount({ ...item, Propagation: "rprivate" }, { user: config.User, layersOf }),
+  );
+  return [...generated, ...own];
 }
 
 function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {

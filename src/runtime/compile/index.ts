@@ -1,1 +1,2 @@
 export { type CompileExecInput, type CompileInput, compileExec, compileLaunch } from "./compile.ts";
+export { compileMount } from "./mounts.ts";

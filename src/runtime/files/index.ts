@@ -1,0 +1,7 @@
+export {
+  createFileCopier,
+  type FileCopier,
+  type FilesView,
+  type PathStatus,
+  type UnpackOptions,
+} from "./container-files.ts";

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runProgram, startDaemon, type TestDaemon } from "../harness/index.ts";
+
+let daemon: TestDaemon;
+let folder: string;
+beforeAll(async () => {
+  daemon = await startDaemon();
+  folder = join(daemon.folder, "copies");
+  mkdirSync(folder);
+  await docker("create", "--name", "stopped", "-v", "kept:/data", "busybox", "true");
+  await docker("run", "-d", "--name", "running", "-v", "kept:/data", "--tmpfs", "/scratch", "busybox", "sleep", "600");
+}, 60_000);
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+}, 60_000);
+
+async function docker(...args: string[]): Promise<string> {
+  const { stdout, stderr, exitCode } = await daemon.docker(...args);
+  if (exitCode !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+const inside = (script: string) => docker("exec", "running", "sh", "-c", script);
+
+describe("docker cp", () => {
+  test("carries a file into a container that runs and one that does not, and out again", async () => {
+    writeFileSync(join(folder, "note"), "hello\n");
+    for (const container of ["running", "stopped"]) {
+      await docker("cp", join(folder, "note"), `${container}:/tmp/`);
+      await docker("cp", `${container}:/tmp/note`, join(folder, `back-${container}`));
+      expect(readFileSync(join(folder, `back-${container}`), "utf8")).toBe("hello\n");
+    }
+    expect(await inside("cat /tmp/note")).toBe("hello\n");
+  });
+
+  test("sees volumes, and the tmpfs of a container that runs", async () => {
+    await inside("echo v > /data/file; echo t > /scratch/file; ln -s /data/file /scratch/link");
+    expect(await docker("cp", "stopped:/data/file", "-")).toContain("v\n");
+    expect(await docker("cp", "running:/data/file", "-")).toContain("v\n");
+    expect(await docker("cp", "running:/scratch/file", "-")).toContain("t\n");
+    expect(await docker("cp", "-L", "running:/scratch/link", "-")).toContain("v\n");
+    writeFileSync(join(folder, "in"), "in\n");
+    await docker("cp", join(folder, "in"), "running:/scratch/");
+    await docker("cp", join(folder, "in"), "stopped:/data/");
+    expect(await inside("cat /scratch/in /data/in")).toBe("in\nin\n");
+  });
+
+  test("leaves out what the engine mounts", async () => {
+    const { stderr, exitCode } = await daemon.docker("cp", "running:/proc/cpuinfo", "-");
+    expect(stderr).toContain("Could not find the file /proc/cpuinfo in container running");
+    expect(exitCode).toBe(1);
+  });
+
+  test("puts nothing into what is read-only", async () => {
+    await docker("create", "--name", "fixed", "--read-only", "-v", "kept:/data:ro", "busybox", "sleep", "600");
+    for (const start of [false, true]) {
+      if (start) await docker("start", "fixed");
+      const root = await daemon.docker("cp", join(folder, "note"), "fixed:/tmp/");
+      expect(root.stderr).toContain("container rootfs is marked read-only");
+      const volume = await daemon.docker("cp", join(folder, "note"), "fixed:/data/");
+      expect(volume.stderr).toContain("mounted volume is marked read-only");
+    }
+    await docker("rm", "-f", "fixed");
+  });
+});
