@@ -35,12 +35,12 @@ export async function exchange(channel: ByteChannel, request: HttpRequest): Prom
     broken.catch(() => undefined);
     // A server that refuses the body answers early; its words are worth more than the failed write.
     sendChunks(channel, body, reject).catch(() => undefined);
-    return Promise.race([readHead(channel), broken]);
+    return Promise.race([readHead(channel, method), broken]);
   }
   const bytes = encoder.encode(body ?? "");
   const needsLength = bytes.length > 0 || method === "POST" || method === "PUT";
   await channel.write(`${head(needsLength ? `Content-Length: ${bytes.length}\r\n` : "")}${body ?? ""}`);
-  return readHead(channel);
+  return readHead(channel, method);
 }
 
 /** `fail` is told when the body itself breaks off: the request can then not be completed. */
@@ -65,7 +65,7 @@ async function sendChunks(
   await channel.write("0\r\n\r\n");
 }
 
-async function readHead(channel: ByteChannel): Promise<HttpResponse> {
+async function readHead(channel: ByteChannel, method: string): Promise<HttpResponse> {
   const input = new Input(channel);
   const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(await input.line()) ?? [];
   if (status === undefined) throw new Error("the answer is not HTTP");
@@ -75,7 +75,11 @@ async function readHead(channel: ByteChannel): Promise<HttpResponse> {
     headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
   }
   input.release();
-  return { status: Number(status), headers, body: bodyOf(channel, Number(status), headers) };
+  return {
+    status: Number(status),
+    headers,
+    body: method === "HEAD" ? noBytes() : bodyOf(channel, Number(status), headers),
+  };
 }
 
 function bodyOf(

@@ -1,8 +1,8 @@
 import { invalid } from "../errors/index.ts";
 import { keyedMutex } from "../platform/index.ts";
 import { attachContainer } from "./attach.ts";
-import { commitContainer } from "./commit.ts";
 import { listContainerChanges } from "./changes.ts";
+import { commitContainer } from "./commit.ts";
 import { createContainer } from "./create.ts";
 import type { ContainerContext, ContainerServiceOptions } from "./dependencies.ts";
 import { createExec, inspectExec, resizeExec, startExec } from "./exec.ts";

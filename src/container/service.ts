@@ -105,6 +105,8 @@ export interface CommitOptions {
   readonly changes: readonly string[];
   /** Settings that take the place of the container's own. */
   readonly config: ImageConfig;
+}
+
 export interface ExtractOptions {
   /** Refuse to put a folder in the place of anything else, and anything else in that of a folder. */
   readonly noOverwriteDirNonDir: boolean;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 import { describeCommands } from "./commands.ts";
+import { describeCopy } from "./copy.ts";
 import { describeInside } from "./inside.ts";
 import { type Pair, startPair } from "./pair.ts";
 import { describeSaveLoad } from "./save-load.ts";
@@ -22,4 +23,5 @@ describe("beside Docker", () => {
   describeInside(running);
   describeCommands(running);
   describe("archives", () => describeSaveLoad(running));
+  describeCopy(running);
 });

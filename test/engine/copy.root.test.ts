@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runProgram, startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 let folder: string;
@@ -10,7 +10,19 @@ beforeAll(async () => {
   folder = join(daemon.folder, "copies");
   mkdirSync(folder);
   await docker("create", "--name", "stopped", "-v", "kept:/data", "busybox", "true");
-  await docker("run", "-d", "--name", "running", "-v", "kept:/data", "--tmpfs", "/scratch", "busybox", "sleep", "600");
+  await docker(
+    "run",
+    "-d",
+    "--name",
+    "running",
+    "-v",
+    "kept:/data",
+    "--tmpfs",
+    "/scratch",
+    "busybox",
+    "sleep",
+    "600",
+  );
 }, 60_000);
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
@@ -53,7 +65,17 @@ describe("docker cp", () => {
   });
 
   test("puts nothing into what is read-only", async () => {
-    await docker("create", "--name", "fixed", "--read-only", "-v", "kept:/data:ro", "busybox", "sleep", "600");
+    await docker(
+      "create",
+      "--name",
+      "fixed",
+      "--read-only",
+      "-v",
+      "kept:/data:ro",
+      "busybox",
+      "sleep",
+      "600",
+    );
     for (const start of [false, true]) {
       if (start) await docker("start", "fixed");
       const root = await daemon.docker("cp", join(folder, "note"), "fixed:/tmp/");

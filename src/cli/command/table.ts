@@ -56,9 +56,17 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Create a new image from a container's changes",
     load: async () => (await import("../commands/commit.ts")).commit,
   },
+  cp: {
+    summary: "Copy files/folders between a container and the local filesystem",
+    load: async () => (await import("../commands/cp.ts")).cp,
+  },
   create: {
     summary: "Create a new container",
     load: async () => (await import("../commands/create.ts")).create,
+  },
+  diff: {
+    summary: "Inspect changes to files or directories on a container's filesystem",
+    load: async () => (await import("../commands/diff.ts")).diff,
   },
   events: {
     summary: "Get real time events from the server",
@@ -109,6 +117,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Search a registry for images",
     common: true,
     load: async () => (await import("../commands/search.ts")).search,
+  },
+  port: {
+    summary: "List port mappings or a specific mapping for the container",
+    load: async () => (await import("../commands/port.ts")).port,
   },
   rename: { summary: "Rename a container", load: async () => (await actions()).rename },
   restart: { summary: "Restart one or more containers", load: async () => (await actions()).restart },
@@ -226,12 +238,15 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       ...pick(
         "attach",
         "commit",
+        "cp",
         "create",
+        "diff",
         "export",
         "exec",
         "kill",
         "logs",
         "pause",
+        "port",
         "rename",
         "restart",
         "rm",
