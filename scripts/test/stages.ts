@@ -63,7 +63,7 @@ function nativeTests(name: string): Stage {
     needsRoot: false,
     async run() {
       const { exitCode, lines } = await runCommand(["make", "-C", "native", "-j2", "test"], {
-        limitMs: 5 * MINUTE,
+        limitMs: 8 * MINUTE,
         quietLines: /^pass /,
       });
       const count = (word: string) => lines.filter((line) => line.startsWith(`${word} `)).length;
@@ -109,7 +109,7 @@ function bunTests(name: string, needsRoot: boolean, files: readonly string[], fo
           ...files.map((file) => `./${file}`),
         ],
         {
-          limitMs: 9 * MINUTE,
+          limitMs: 20 * MINUTE,
           quietLines: /^(\(pass\)|\s*$)/,
           // What ships is what is tested: a compiled file finds its own parts otherwise than sources do.
           env: { GANTRY_UNDER_TEST: resolve("dist/gantry") },

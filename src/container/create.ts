@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { invalid } from "../errors/index.ts";
+import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { validateHealth } from "./health/index.ts";
@@ -73,7 +73,7 @@ export async function createContainer(
   const mode = networkModeOf(hostConfig);
   // Whose network it joins is looked up at the start: an answer of "not found" here would mean the image.
   const insertEndpoints =
-    mode.kind === "container" ? () => {} : context.network.prepare(attachRequest(draft, mode.main));
+    mode.kind === "container" ? () => {} : prepareEndpoints(context, attachRequest(draft, mode.main));
 
   await using undo = new AsyncDisposableStack();
   const volumesMade: string[] = [];
@@ -97,6 +97,19 @@ export async function createContainer(
   undo.move();
   notify(context, draft, "create");
   return { id, warnings };
+}
+
+/** An unknown network is told as a bad request: to "not found" Docker's client answers by pulling the image. */
+function prepareEndpoints(
+  { network }: Pick<ContainerContext, "network">,
+  request: ReturnType<typeof attachRequest>,
+): () => void {
+  try {
+    return network.prepare(request);
+  } catch (cause) {
+    if (cause instanceof EngineError && cause.kind === "not-found") throw invalid(cause.message, { cause });
+    throw cause;
+  }
 }
 
 function freeName(context: ContainerContext): string {

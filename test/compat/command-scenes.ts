@@ -175,8 +175,8 @@ export const INDEPENDENT: Readonly<Record<string, readonly Step[]>> = {
     "run --rm --tmpfs /t:bogus busybox true",
     {
       line: "run --rm --network nope busybox true",
-      gantry: "network nope not found: this engine has",
-      reason: "it says which there are",
+      gantry: "docker: Error response from daemon: network nope not found",
+      reason: "it is found out before the container is made, and no image is pulled for it",
     },
     "run --rm --network container:nope busybox true",
     "run --rm --pid container:nope busybox true",
