@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
@@ -84,5 +84,24 @@ describe("docker cp", () => {
       expect(volume.stderr).toContain("mounted volume is marked read-only");
     }
     await docker("rm", "-f", "fixed");
+  });
+
+  test("is led out of the container by no link, whether it stands still or is exchanged meanwhile", async () => {
+    writeFileSync(join(folder, "secret"), "of the host\n");
+    await inside(`mkdir -p /trap${folder}; ln -s ../../../../../.. /up; ln -s ${folder} /way`);
+    for (const path of [`/up${folder}/secret`, "/way/secret"]) {
+      const { stderr } = await daemon.docker("cp", "-L", `running:${path}`, "-");
+      expect(stderr).toContain(`Could not find the file ${path}`);
+    }
+    const racing =
+      "mkdir /a; while true; do ln -sfn / /b; mv -T /b /race; rm -f /race; mv -T /a /race; mv -T /race /a; done";
+    await docker("exec", "-d", "running", "sh", "-c", racing);
+    for (let round = 0; round < 20; round++) {
+      await daemon.docker("cp", join(folder, "note"), `running:/race${folder}`);
+      const { stdout } = await daemon.docker("cp", `running:/race${folder}/secret`, "-");
+      expect(stdout).not.toContain("of the host");
+    }
+    expect(existsSync(join(folder, "copies"))).toBe(false);
+    expect(readFileSync(join(folder, "note"), "utf8")).toBe("hello\n");
   });
 });
