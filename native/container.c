@@ -97,7 +97,7 @@ static int enter_stdio(void) {
     const struct operation *stdio = find(OP_STDIO);
     if (stdio && stdio->f[0].u) return open_console() || console_enter(state.master, &state.failure);
     for (int fd = 0; fd < 3; fd++)
-        if (dup2(state.container->stdio[fd], fd) < 0) return fail(&state.failure, "dup2", "stdio");
+        if (state.container->stdio[fd] != fd && dup2(state.container->stdio[fd], fd) < 0) return fail(&state.failure, "dup2", "stdio");
     return 0;
 }
 
@@ -113,6 +113,8 @@ static int make_symlink(const struct operation *op) {
 static int pivot(void) {
     if (fchdir(state.root)) return fail(&state.failure, "chdir", "the new root");
     if (syscall(SYS_pivot_root, ".", ".")) return fail(&state.failure, "pivot_root", "");
+    /* Unmounting it may not reach the host, with which its mounts may be shared. */
+    if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL)) return fail(&state.failure, "mount propagation", "the old root");
     if (umount2(".", MNT_DETACH)) return fail(&state.failure, "umount", "the old root");
     if (chdir("/")) return fail(&state.failure, "chdir", "/");
     return 0;
@@ -153,29 +155,16 @@ static void add_home(void) {
     container->environment[container->environment_count] = NULL;
 }
 
-/*
- * Descriptors that the process is given take the numbers from 3 on. What is still needed moves out of their way first;
- * each comes from a higher number than it goes to, so that none is overwritten before it was moved.
- */
-static int take_inherited(unsigned *first_free) {
-    struct container *container = state.container;
-    const struct operation *op = find(OP_STDIO_INHERITED);
-    unsigned count = op ? (unsigned)op->f[0].u : 0;
-    *first_free = 3 + count;
-    if (count == 0) return 0;
-    if (op->f[0].u > INHERITED_MORE_MAX) return fail_with(&state.failure, EINVAL, "inherited descriptors", "too many");
-    int above = INHERITED_MORE + (int)count;
-    container->sync = fcntl(container->sync, F_DUPFD_CLOEXEC, above);
-    if (container->start_listener >= 0) container->start_listener = fcntl(container->start_listener, F_DUPFD_CLOEXEC, above);
-    for (int i = 0; i < (int)count; i++)
-        if (dup2(INHERITED_MORE + i, 3 + i) < 0) return fail(&state.failure, "inherited descriptor", "");
-    return 0;
+/* Descriptors below are the process's: stdio, and what it was given from 3 on. */
+static unsigned first_own(void) {
+    const struct operation *inherited = find(OP_STDIO_INHERITED);
+    return inherited ? 3 + (unsigned)inherited->f[0].u : 3;
 }
 
 /* Also done before a filter is set, which may not know the call: all that is opened after that is marked anyway. */
-static int close_on_exec(unsigned first) {
+static int close_on_exec(void) {
     static int done;
-    if (close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) && !done) return fail(&state.failure, "close_range", "");
+    if (close_range(first_own(), ~0u, CLOSE_RANGE_CLOEXEC) && !done) return fail(&state.failure, "close_range", "");
     done = 1;
     return 0;
 }
@@ -201,13 +190,11 @@ static int execute(void) {
     struct container *container = state.container;
     const struct failure here = state.failure;
     static char path[PATH_MAX];
-    unsigned first_free;
     if (enter_stdio()) return -1;
     if (state.identity.home[0] == 0) strcpy(state.identity.home, "/");
     add_home();
     if (process_find_program(container->arguments[0], container->environment, path, &state.failure)) return -1;
-    if (take_inherited(&first_free)) return -1;
-    if (close_on_exec(first_free)) return -1;
+    if (close_on_exec()) return -1;
     if (!(container->plan->flags & PLAN_LEAVE) && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
         return fail(&state.failure, "prctl", "PR_SET_PDEATHSIG");
     /* A shim that was killed before the line above is told of by nobody but this. */
@@ -250,9 +237,11 @@ static int run(const struct operation *op) {
     case OP_USER: return enter_stdio() || process_user(state.root, op, &state.identity, failure);
     case OP_CAPABILITIES: return process_capabilities(op, failure);
     case OP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail(failure, "prctl", "PR_SET_NO_NEW_PRIVS") : 0;
-    case OP_SECCOMP: return close_on_exec(3) || process_seccomp(op, failure) ? -1 : 0;
+    case OP_SECCOMP: return close_on_exec() || process_seccomp(op, failure) ? -1 : 0;
     case OP_WORKING_DIRECTORY: return process_working_directory(state.root, op, failure);
     case OP_MOUNT_FROM_NAMESPACE: return mount_from_namespace(state.root, op, failure);
+    case OP_TMPFS_COPY_UP: return mount_tmpfs_copy_up(state.root, op, failure);
+    case OP_SESSION_KEYRING: return process_session_keyring(op, failure);
     case OP_RUNTIME_HOOKS: return await_hooks();
     case OP_HOOK: return op->f[6].u == HOOK_NOW ? hook_run(op, failure) : 0;
     case OP_TIME_OFFSETS: return process_time_offsets(op, failure);

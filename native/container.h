@@ -10,9 +10,7 @@
 /* What passes over the socket pair between the new process and the shim, one packet each. */
 enum sync_kind { SYNC_GO, SYNC_MASTER, SYNC_WARNING, SYNC_READY, SYNC_START, SYNC_FAILED, SYNC_HOOKS };
 
-/* Descriptors that the shim was started with for the process: its stdio, then those to be numbered from 3 on. */
-#define INHERITED_STDIO 4
-#define INHERITED_MORE 7
+/* How many descriptors beyond stdio a process may be given. */
 #define INHERITED_MORE_MAX 1024
 
 struct sync_message {

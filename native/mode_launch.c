@@ -1,6 +1,7 @@
 /*
  * gantry-shim launch STATE_FOLDER: read a plan from stdin, make the process it describes, and stay as its parent.
- * Descriptor 3 is the first control connection. The phases of a plan are told in ARCHITECTURE.md.
+ * Descriptor 3 is the first control connection. With a number behind the folder that one is, the plan comes from the
+ * next, and all below it (stdio and more) may be passed on to the process. The phases of a plan are told in ARCHITECTURE.md.
  */
 #include <endian.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -33,11 +35,14 @@
 #include "netlink_send.h"
 #include "task.h"
 
-#define CONTROL_FD 3
 /* Namespaces that clone3 makes; cgroup and time namespaces are entered later by the process itself. */
 #define CLONE_KINDS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER)
 
 extern char **environ;
+
+/* First control connection, and where the plan comes from. */
+static int control_fd = 3;
+static int plan_fd = STDIN_FILENO;
 
 static struct plan plan;
 static struct task task;
@@ -68,7 +73,7 @@ static const char *read_plan(void) {
     if (bytes == MAP_FAILED) return "no memory for the plan";
     size_t size = 0;
     for (;;) {
-        ssize_t got = read(STDIN_FILENO, bytes + size, PLAN_MAX_BYTES + 1 - size);
+        ssize_t got = read(plan_fd, bytes + size, PLAN_MAX_BYTES + 1 - size);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return "the plan cannot be read";
         if (got == 0) break;
@@ -78,9 +83,8 @@ static const char *read_plan(void) {
 }
 
 /* Nothing of the daemon's stays open for as long as the container lives: its listening sockets for one. */
-static void close_others(const struct operation *inherited) {
-    unsigned more = inherited ? (unsigned)inherited->f[0].u : 0;
-    close_range(inherited ? INHERITED_MORE + more : CONTROL_FD + 1, ~0u, 0);
+static void close_others(void) {
+    close_range((unsigned)control_fd + 1, ~0u, 0);
 }
 
 static const struct operation *find(uint16_t code) {
@@ -117,7 +121,12 @@ static int open_stdio(const struct operation *op) {
     task.stdin_once = op && op->f[2].u;
     if (op && op->f[0].u) return 0;
     if (find(OP_STDIO_INHERITED)) {
-        for (int i = 0; i < 3; i++) container.stdio[i] = INHERITED_STDIO + i;
+        for (int i = 0; i < 3; i++) {
+            container.stdio[i] = i;
+            /* The caller's runtime may have set it for itself; programs expect to be able to wait. */
+            int flags = fcntl(container.stdio[i], F_GETFL);
+            if (flags >= 0) fcntl(container.stdio[i], F_SETFL, flags & ~O_NONBLOCK);
+        }
         return 0;
     }
     int first = op && op->f[1].u ? 0 : 1;
@@ -207,12 +216,14 @@ static int clone_container(void) {
     if (pid < 0) return fail(&failure, "clone3", "");
     if (pid == 0) {
         close(pair[0]);
+        close(control_fd);
+        close(task.listener);
         container_main(&container);
     }
     task.pid = (pid_t)pid;
     close(pair[1]);
     for (int i = 0; i < 3; i++)
-        if (container.stdio[i] >= 0) close(container.stdio[i]);
+        if (container.stdio[i] > STDERR_FILENO) close(container.stdio[i]);
     return 0;
 }
 
@@ -259,9 +270,9 @@ static int await_hooks(void) {
     struct sync_message message = {.kind = SYNC_GO};
     uint32_t pid = htobe32((uint32_t)task.pid);
     uint8_t head[FRAME_HEAD_BYTES];
-    send_frame(CONTROL_FD, FRAME_HOOKS, &pid, sizeof pid);
+    send_frame(control_fd, FRAME_HOOKS, &pid, sizeof pid);
     ssize_t got;
-    do got = recv(CONTROL_FD, head, sizeof head, MSG_WAITALL);
+    do got = recv(control_fd, head, sizeof head, MSG_WAITALL);
     while (got < 0 && errno == EINTR);
     if (got != sizeof head || head[0] != FRAME_CONTINUE) return fail_with(&failure, ECANCELED, "a hook failed", "");
     return send(task.sync, &message, sizeof message, MSG_NOSIGNAL) < 0 ? fail(&failure, "send", "to the new process") : 0;
@@ -290,7 +301,7 @@ static int await_ready(void) {
         case SYNC_HOOKS:
             if (await_hooks()) return -1;
             break;
-        case SYNC_WARNING: send_failure(CONTROL_FD, FRAME_WARNING, &message.failure); break;
+        case SYNC_WARNING: send_failure(control_fd, FRAME_WARNING, &message.failure); break;
         case SYNC_FAILED: failure = message.failure; return -1;
         case SYNC_READY: return 0;
         }
@@ -350,40 +361,49 @@ static void detach_from_daemon(void) {
     (void)!chdir("/");
 }
 
+/* launch FOLDER, or launch FOLDER CONTROL: then all descriptors below CONTROL are meant for the process. */
+static int take_arguments(int argc, char **argv) {
+    if (argc == 3) {
+        control_fd = atoi(argv[2]);
+        plan_fd = control_fd + 1;
+    }
+    return (argc == 2 || argc == 3) && control_fd > STDERR_FILENO ? fcntl(control_fd, F_SETFD, FD_CLOEXEC) : -1;
+}
+
 int mode_launch(int argc, char **argv) {
-    if (argc != 2 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC)) {
-        static const char usage[] = "usage: gantry-shim launch STATE_FOLDER <plan 3<>control\n";
+    if (take_arguments(argc, argv)) {
+        static const char usage[] = "usage: gantry-shim launch STATE_FOLDER [CONTROL_FD]\n";
         (void)!write(STDERR_FILENO, usage, sizeof usage - 1);
         return 2;
     }
     failure.index = UINT16_MAX;
-    fcntl(CONTROL_FD, F_SETFD, 0);
+    fcntl(control_fd, F_SETFD, 0);
     if (protect_program(argv)) {
-        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        send_failure(control_fd, FRAME_FAILED, &failure);
         return 1;
     }
-    fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(control_fd, F_SETFD, FD_CLOEXEC);
     detach_from_daemon();
     container.start_listener = -1;
     container.title = argv[-1];
-    container.title_size = (size_t)(argv[1] + strlen(argv[1]) - argv[-1]);
+    container.title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[-1]);
     task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
     const char *refused = read_plan();
-    if (!refused) close_others(find(OP_STDIO_INHERITED));
+    if (!refused) close_others();
     task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (refused || task.folder < 0) {
         fail_with(&failure, refused ? EPROTO : errno, refused ? refused : "open", refused ? "" : argv[1]);
-        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        send_failure(control_fd, FRAME_FAILED, &failure);
         return 1;
     }
     if (launch()) {
         undo();
-        send_failure(CONTROL_FD, FRAME_FAILED, &failure);
+        send_failure(control_fd, FRAME_FAILED, &failure);
         return 1;
     }
     if (plan.flags & PLAN_LEAVE) {
-        send_state(CONTROL_FD, &task);
+        send_state(control_fd, &task);
         return 0;
     }
-    return supervise(&task, CONTROL_FD);
+    return supervise(&task, control_fd);
 }

@@ -60,7 +60,20 @@ static int configure(int fs, const char *options, struct failure *failure) {
     return 0;
 }
 
+/* pivot_root(2) wants the mount around the new root to be private, and nothing of this namespace is to reach the host. */
+static int make_surrounding_private(const char *place, struct failure *failure) {
+    char path[4096] = "";
+    append_text(path, sizeof path, place);
+    for (;;) {
+        if (mount(NULL, path[0] ? path : "/", NULL, MS_PRIVATE, NULL) == 0) return 0;
+        /* Not a mount point: the one above it is meant. */
+        if (errno != EINVAL || path[0] == 0) return fail(failure, "make the mount private around", place);
+        *strrchr(path, '/') = 0;
+    }
+}
+
 static int attach_root(int tree, const char *place, struct failure *failure) {
+    if (make_surrounding_private(place, failure)) return -1;
     if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH))
         return fail(failure, "move_mount of the root to", place);
     return tree;
@@ -83,6 +96,7 @@ static int overlay_by_mount(const struct operation *op, const char *place, struc
         append_text(options, sizeof options, op->f[2].s);
     }
     if (strlen(options) >= sizeof options - 1) return fail_with(failure, E2BIG, "overlay with too many layers for this kernel", "");
+    if (make_surrounding_private(place, failure)) return -1;
     if (mount("overlay", place, "overlay", 0, options)) return fail(failure, "mount overlay on", place);
     int root = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return root < 0 ? fail(failure, "open", place) : root;
@@ -116,6 +130,12 @@ int mount_rootfs_overlay(const struct operation *op, const char *place, struct f
 int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure) {
     int tree = sys_open_tree(AT_FDCWD, op->f[0].s, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) return fail(failure, "open_tree", op->f[0].s);
+    /* A clone is a peer of what it was cloned from: what is mounted in it would be mounted in the host's folder too. */
+    if (set_attributes(tree, 0, MS_PRIVATE, AT_RECURSIVE)) {
+        fail(failure, "mount propagation", op->f[0].s);
+        close(tree);
+        return -1;
+    }
     return attach_root(tree, place, failure);
 }
 
@@ -130,6 +150,25 @@ int mount_filesystem(int root, const struct operation *op, struct failure *failu
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, type, path);
     AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
     if (tree < 0) return fail(failure, "fsmount", type);
+    return mount_attach(tree, target, failure, path);
+}
+
+int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *failure) {
+    const char *path = op->f[0].s;
+    AUTO_FD target = root_make_folder(root, path, 0755);
+    if (target < 0) return fail(failure, "mount target", path);
+    AUTO_FD fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
+    if (fs < 0) return fail(failure, "fsopen", "tmpfs");
+    if (configure(fs, op->f[2].s, failure)) return -1;
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "tmpfs", path);
+    AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+    if (tree < 0) return fail(failure, "fsmount", "tmpfs");
+    /* Reached by its descriptor's name in the host's procfs, which is there until the old root is let go. */
+    char folder[64] = "/proc/self/fd/";
+    append_number(folder, sizeof folder, (uint64_t)tree);
+    append_text(folder, sizeof folder, "/.");
+    if (copy_up(target, folder)) return fail(failure, "copy into tmpfs", path);
+    if (op->f[1].u && set_attributes(tree, op->f[1].u, 0, 0)) return fail(failure, "mount_setattr", path);
     return mount_attach(tree, target, failure, path);
 }
 

@@ -13,6 +13,8 @@ int mount_propagation(const struct operation *op, struct failure *failure);
 int mount_rootfs_overlay(const struct operation *op, const char *place, struct failure *failure);
 int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure);
 int mount_filesystem(int root, const struct operation *op, struct failure *failure);
+/* A tmpfs filled with what the root has at its place. */
+int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *failure);
 int mount_bind(int root, const struct operation *op, struct failure *failure);
 /* A folder of another mount namespace, resolved inside that one's root: what containers of one IPC namespace share. */
 int mount_from_namespace(int root, const struct operation *op, struct failure *failure);

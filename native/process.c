@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <string.h>
@@ -156,6 +157,12 @@ int process_time_offsets(const struct operation *op, struct failure *failure) {
 
 int process_personality(const struct operation *op, struct failure *failure) {
     return personality((unsigned long)op->f[0].u) < 0 ? fail(failure, "personality", "") : 0;
+}
+
+int process_session_keyring(const struct operation *op, struct failure *failure) {
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, op->f[0].s) >= 0) return 0;
+    /* A kernel without keys has none to keep apart. */
+    return errno == ENOSYS ? 0 : fail(failure, "join session keyring", op->f[0].s);
 }
 
 int process_working_directory(int root, const struct operation *op, struct failure *failure) {

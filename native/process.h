@@ -16,6 +16,8 @@ int process_sysctl(int root, const struct operation *op, struct failure *failure
 /* Lines for timens_offsets (time_namespaces(7)) of the namespace that this process has made for what it executes. */
 int process_time_offsets(const struct operation *op, struct failure *failure);
 int process_personality(const struct operation *op, struct failure *failure);
+/* Keys of the session that launched the container are not its own: it gets (or, for an exec, joins) a keyring by name. */
+int process_session_keyring(const struct operation *op, struct failure *failure);
 int process_working_directory(int root, const struct operation *op, struct failure *failure);
 /* execve with PATH search. Returns only on failure. */
 int process_execute(char **arguments, char **environment, struct failure *failure);

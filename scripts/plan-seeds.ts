@@ -108,6 +108,7 @@ const hook = {
 const plans: Readonly<Record<string, LaunchPlan>> = {
   container: compileLaunch({
     spec,
+    keyring: "_ses.c0ffee",
     root: overlay,
     network,
     layout,
@@ -118,6 +119,7 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
   }),
   unified: compileLaunch({
     spec: { ...spec, process: { ...spec.process, terminal: false, noNewPrivileges: false } },
+    keyring: "_ses.c0ffee",
     root: { op: "rootfs-bind", source: "/srv/root" },
     network: [],
     layout: unifiedLayout,
@@ -127,6 +129,7 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
   }),
   exec: compileExec({
     spec,
+    keyring: "_ses.c0ffee",
     process: spec.process,
     pid: 4242,
     layout,
@@ -156,6 +159,8 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
       { op: "stdio-inherited", more: 2 },
       { op: "device-filter", group: "/sys/fs/cgroup/oci", program: new Uint8Array(16) },
       { op: "mount-from-namespace", namespace: "/proc/7/ns/mnt", source: "/dev/shm", target: "/dev/shm" },
+      { op: "session-keyring", name: "_ses.c0ffee" },
+      { op: "tmpfs-copy-up", target: "/run", attributes: { nosuid: true }, data: "size=64k" },
       { op: "runtime-hooks" },
       { op: "hook", stage: "at-start", hook },
       { op: "time-offsets", lines: "monotonic 86400 0\n" },

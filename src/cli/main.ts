@@ -14,6 +14,10 @@ async function main(words: readonly string[]): Promise<number> {
     const { runDaemon } = await import("./daemon/command.ts");
     return runDaemon(words.slice(1));
   }
+  if (words[0] === "oci") {
+    const { runOci } = await import("./oci/main.ts");
+    return runOci(words.slice(1));
+  }
   const { values, rest } = parseFlags(words, GLOBAL_FLAGS, false);
   if (values.bool("version")) {
     await print(`Gantry version ${ENGINE_VERSION}\n`);

@@ -1,5 +1,5 @@
 import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
-import { type CompileInput, compileExec, compileLaunch, compileMount } from "../runtime/compile/index.ts";
+import { type CompileInput, compileExec, compileLaunch, compileMount, keyringOf } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
@@ -77,6 +77,7 @@ export function createLaunchPlanner({
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const spec = specOf(record, files, joined);
       const plan = compileLaunch({
+        keyring: keyringOf(record.id),
         spec: { ...spec, mounts: [...spec.mounts, ...mounts] },
         root: {
           op: "rootfs-overlay",
@@ -110,6 +111,7 @@ export function createLaunchPlanner({
       const { config, hostConfig } = record.definition;
       return compileExec({
         spec: specOf(record, NO_FILES, {}),
+        keyring: keyringOf(record.id),
         process: buildExecProcess(record, exec),
         pid,
         layout,

@@ -1,11 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { conflict, errnoOf, internal, invalid, unavailable } from "../errors/index.ts";
+import { conflict } from "../errors/index.ts";
+import { listProcesses } from "../runtime/ps/index.ts";
 import type { TopReply } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { isRunning } from "./state.ts";
-
-const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
 
 /**
  * The processes of a container as ps(1) of the host shows them; `psArgs` are options of it, "-ef" when empty. Throws
@@ -16,46 +13,10 @@ export async function topContainer(
   reference: string,
   psArgs: string,
 ): Promise<TopReply> {
-  const args = (psArgs === "" ? "-ef" : psArgs).split(/\s+/).filter(Boolean);
-  refuseFalseHeadings(` ${psArgs}`);
   const record = context.table.find(reference);
   if (record.state.status === "restarting")
     throw conflict(`Container ${record.id} is restarting, wait until the container is running`);
   if (!isRunning(record.state)) throw conflict(`container ${record.id} is not running`);
-  const pids = new Set(context.groups.of(record).processes());
-  return filterProcesses(await runPs(args), pids);
-}
-
-/** "-o cmd=PID" would make another column look like the one that processes are known by. */
-function refuseFalseHeadings(psArgs: string): void {
-  for (const [, column = "", heading = ""] of psArgs.matchAll(/\s+([^\s]*)=\s*(PID[^\s]*)/g))
-    if (column !== "pid") throw invalid(`specifying "${column}=${heading}" is not allowed`);
-}
-
-async function runPs(args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)("ps", [...args], {
-      maxBuffer: MAX_OUTPUT_BYTES,
-      env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" },
-    });
-    return stdout;
-  } catch (cause) {
-    if (errnoOf(cause) === "ENOENT")
-      throw unavailable("the program ps is not installed on the host, which lists processes", { cause });
-    const words = cause instanceof Error && "stderr" in cause ? String(cause.stderr).trim() : "failed";
-    throw internal(`Error running ps: ${words}`, { cause });
-  }
-}
-
-/** The lines of ps whose PID is wanted, cut into columns; the last column may hold blanks. */
-export function filterProcesses(output: string, pids: ReadonlySet<number>): TopReply {
-  const [head = "", ...lines] = output.split("\n");
-  const titles = head.trim().split(/\s+/);
-  const at = titles.indexOf("PID");
-  if (at < 0) throw internal("Couldn't find PID field in ps output");
-  const rows = lines
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => pids.has(Number(fields[at])))
-    .map((fields) => [...fields.slice(0, titles.length - 1), fields.slice(titles.length - 1).join(" ")]);
+  const { titles, rows } = await listProcesses(context.groups.of(record).processes(), psArgs);
   return { Titles: titles, Processes: rows };
 }

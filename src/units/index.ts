@@ -14,6 +14,7 @@ export {
   prefixesOverlap,
   prefixSize,
 } from "./ip.ts";
+export { parseJsonExactly } from "./json.ts";
 export { parseSignal } from "./signal.ts";
 export { binarySize, humanSize, parseBytes, parseDecimalBytes } from "./size.ts";
 export { formatTimestamp, formatTimestampFixed, parseRfc3339, parseTimestamp, ZERO_TIME } from "./time.ts";

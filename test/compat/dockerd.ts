@@ -28,15 +28,24 @@ export class Dockerd implements AsyncDisposable {
   readonly host = `unix://${this.folder}/d.sock`;
   /** All its containers' control groups are below this one. */
   readonly #cgroup = `gantry-dockerd-${process.pid}-${count++}`;
+  readonly #runtimes: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
   #log = "";
+
+  /** `runtimes`: programs by the names that `docker run --runtime` takes. */
+  constructor(runtimes: Readonly<Record<string, string>> = {}) {
+    this.#runtimes = runtimes;
+  }
 
   async start(): Promise<void> {
     const folder = this.folder;
     // Written here instead of to /etc/docker.
     writeFileSync(
       join(folder, "daemon.json"),
-      JSON.stringify({ "deprecated-key-path": `${folder}/key.json` }),
+      JSON.stringify({
+        "deprecated-key-path": `${folder}/key.json`,
+        runtimes: Object.fromEntries(Object.entries(this.#runtimes).map(([name, path]) => [name, { path }])),
+      }),
     );
     // What dockerd and containerd put into fixed places goes into file systems that only they see. (-n: mount(8) itself
     // keeps no record of them in /run.)
@@ -147,8 +156,8 @@ async function storageDriver(folder: string): Promise<string> {
   return exitCode === 0 ? "overlay2" : "vfs";
 }
 
-export async function startDockerd(): Promise<Dockerd> {
-  const dockerd = new Dockerd();
+export async function startDockerd(runtimes: Readonly<Record<string, string>> = {}): Promise<Dockerd> {
+  const dockerd = new Dockerd(runtimes);
   try {
     await dockerd.start();
   } catch (error) {

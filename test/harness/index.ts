@@ -1,2 +1,2 @@
-export { startDaemon, type TestDaemon } from "./daemon.ts";
+export { GANTRY, startDaemon, type TestDaemon } from "./daemon.ts";
 export { type Finished, type ProgramOptions, runProgram } from "./program.ts";

@@ -17,6 +17,7 @@ export function mainHelp(): string {
     "Management Commands:",
     ...Object.entries(GROUPS).map(([name, { summary }]) => row(name, summary)),
     row("daemon", "Run the engine"),
+    row("oci", "Run containers from OCI bundles"),
     "",
     "Commands:",
     ...entries.filter(([, { common }]) => common !== true).map(([name, { summary }]) => row(name, summary)),

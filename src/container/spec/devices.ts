@@ -1,47 +1,14 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { invalid } from "../../errors/index.ts";
-import type { Linux } from "../../runtime/spec/index.ts";
+import {
+  DEFAULT_DEVICE_RULES,
+  DEFAULT_DEVICES,
+  type Device,
+  type DeviceRule,
+} from "../../runtime/spec/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import { major, minor } from "./resources.ts";
-
-type Device = Linux["devices"][number];
-type DeviceRule = { allow: boolean; rule: string };
-
-const node = (path: string, major: number, minor: number): Device => ({
-  path,
-  type: "c",
-  major,
-  minor,
-  fileMode: 0o666,
-  uid: 0,
-  gid: 0,
-});
-
-/** The devices that every container has (OCI runtime-spec, config-linux.md, default devices). */
-const DEFAULT_DEVICES: readonly Device[] = [
-  node("/dev/null", 1, 3),
-  node("/dev/zero", 1, 5),
-  node("/dev/full", 1, 7),
-  node("/dev/tty", 5, 0),
-  node("/dev/random", 1, 8),
-  node("/dev/urandom", 1, 9),
-];
-
-/** What the devices controller lets through: making any node, and using the defaults, terminals and the tun device's absence. */
-const DEFAULT_RULES: readonly DeviceRule[] = [
-  "c *:* m",
-  "b *:* m",
-  "c 1:3 rwm",
-  "c 1:5 rwm",
-  "c 1:7 rwm",
-  "c 5:0 rwm",
-  "c 1:8 rwm",
-  "c 1:9 rwm",
-  "c 5:1 rwm",
-  "c 136:* rwm",
-  "c 5:2 rwm",
-].map((rule) => ({ allow: true, rule }));
 
 /** Device nodes of a container and the rules for using them. */
 export function devicesOf(host: HostConfig): { devices: Device[]; rules: DeviceRule[] } {
@@ -70,7 +37,7 @@ export function devicesOf(host: HostConfig): { devices: Device[]; rules: DeviceR
     devices: [...DEFAULT_DEVICES, ...asked.map(({ device }) => device)],
     rules: [
       { allow: false, rule: "a *:* rwm" },
-      ...DEFAULT_RULES,
+      ...DEFAULT_DEVICE_RULES,
       ...asked.map(({ rule }) => rule),
       ...custom,
     ],

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
+import { type CgroupLayout, cgroupMounts } from "../../runtime/cgroup/index.ts";
 import type { SpecMount } from "../../runtime/spec/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import type { ContainerFiles } from "../launch-planner.ts";
@@ -47,7 +47,7 @@ export function mountsOf(input: MountInput): SpecMount[] {
       "gid=5",
     ),
     mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
-    ...cgroupMounts(input, access),
+    ...cgroupMounts(input, ["nosuid", "noexec", "nodev", access]),
     // It shows the queues of the process's IPC namespace, the host's with --ipc=host.
     mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
     ...shmMount(host, input.shm),
@@ -96,28 +96,4 @@ function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {
   if (host.IpcMode === "host") return [mount("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate")];
   const size = host.ShmSize > 0 ? host.ShmSize : DEFAULT_SHM_BYTES;
   return [mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", `size=${size}`)];
-}
-
-/**
- * The control groups as the container may see them. With a namespace of its own and version 2 alone: the file system
- * itself. Else its own folder of each hierarchy that has controllers, bound under the names that tools look for; an
- * empty version 2 beside them is left out, for tools take it as a sign that there is no version 1.
- */
-function cgroupMounts({ layout, cgroupPath, ownCgroupNamespace }: MountInput, access: string): SpecMount[] {
-  const flags = ["nosuid", "noexec", "nodev", access];
-  const root = "/sys/fs/cgroup";
-  if (layout.legacy.size === 0) {
-    if (layout.unified === undefined) return [];
-    return ownCgroupNamespace
-      ? [mount(root, "cgroup2", "cgroup", ...flags)]
-      : [mount(root, "bind", `${layout.unified}${cgroupPath}`, "rbind", "rprivate", ...flags)];
-  }
-  const folders = new Map<string, string[]>();
-  for (const [controller, folder] of layout.legacy)
-    folders.set(folder, [...(folders.get(folder) ?? []), controller]);
-  const binds = [...folders].map(([folder, controllers]) => {
-    const name = controllers.join(",").replace("name=", "");
-    return mount(`${root}/${name}`, "bind", `${folder}${cgroupPath}`, "bind", "rprivate", ...flags);
-  });
-  return [mount(root, "tmpfs", "tmpfs", "nosuid", "noexec", "nodev", "mode=755"), ...binds];
 }

@@ -5,7 +5,7 @@ import type { LinuxResources } from "../spec/index.ts";
 import { freeze, isFrozen, thaw } from "./freezer.ts";
 import { type CgroupLayout, foldersOf } from "./layout.ts";
 import { type LimitFile, legacyLimits, unifiedLimits } from "./limits.ts";
-import { type CgroupStatistics, readStatistics } from "./statistics.ts";
+import { type CgroupStatistics, readOomKills, readStatistics } from "./statistics.ts";
 
 /** A control group that exists, while its processes run. */
 export interface ControlGroup {
@@ -18,6 +18,8 @@ export interface ControlGroup {
   /** Ids of all processes in it and in groups below it. Empty when it is gone. */
   processes(): number[];
   statistics(): CgroupStatistics;
+  /** How many of its processes were killed for want of memory. */
+  oomKills(): number;
 }
 
 export function controlGroup(layout: CgroupLayout, path: string): ControlGroup {
@@ -28,6 +30,7 @@ export function controlGroup(layout: CgroupLayout, path: string): ControlGroup {
     apply: (resources) => applyLimits(layout, path, resources),
     processes: () => processesIn(foldersOf(layout, path).at(-1)?.folder ?? ""),
     statistics: () => readStatistics(layout, path),
+    oomKills: () => readOomKills(layout, path),
   };
 }
 

@@ -1,5 +1,7 @@
 export { type ControlGroup, controlGroup } from "./control.ts";
+export { destroyGroup } from "./destroy.ts";
 export { type CgroupLayout, cgroupVersion, readCgroupLayout } from "./layout.ts";
+export { cgroupMounts } from "./mounts.ts";
 export { cgroupJoins, cgroupOperations, prepareCgroupParent, removeCgroupParent } from "./operations.ts";
 export type * from "./statistics.ts";
 export { type LimitSupport, limitSupport } from "./support.ts";

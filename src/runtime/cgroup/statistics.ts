@@ -74,6 +74,14 @@ export function readStatistics(layout: CgroupLayout, path: string): CgroupStatis
   };
 }
 
+/** "oom_kill N" in memory.oom_control of version 1 and in memory.events of version 2 alike. */
+export function readOomKills(layout: CgroupLayout, path: string): number {
+  const memory = legacyFolder(layout, path, "memory");
+  const file =
+    memory === undefined ? `${unifiedFolder(layout, path)}/memory.events` : `${memory}/memory.oom_control`;
+  return keyed(file).oom_kill ?? 0;
+}
+
 const NS_PER_USEC = 1000;
 /** USER_HZ: what the kernel counts ticks in towards programs, on every architecture that Linux has today. */
 const NS_PER_TICK = 1e9 / 100;

@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import { capabilityMask } from "../capability/index.ts";
 import { type CgroupLayout, cgroupJoins, cgroupOperations } from "../cgroup/index.ts";
 import type { LaunchPlan, NamespaceKind, Operation, PlanUser, Propagation } from "../plan/index.ts";
-import type { Process, Spec, SpecMount, SpecNamespaceType } from "../spec/index.ts";
+import type { Linux, Process, Spec, SpecMount, SpecNamespaceType } from "../spec/index.ts";
 import { compileMount } from "./mounts.ts";
 
 /** What a launch needs beside the specification. */
 export interface CompileInput {
   readonly spec: Spec;
+  /** Name of the session keyring; see keyringOf. */
+  readonly keyring: string;
   /** The union root's folders, or one plain folder. */
   readonly root: Operation;
   readonly network: readonly Operation[];
@@ -26,6 +28,9 @@ export interface StdioInput {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
 }
+
+/** Name of the session keyring of a container. */
+export const keyringOf = (containerId: string): string => `_ses.${containerId}`;
 
 const KINDS: Readonly<Record<SpecNamespaceType, NamespaceKind>> = {
   pid: "pid",
@@ -61,12 +66,13 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
     operations: [
       stdioOperation(process, input.stdio),
       ...(input.log === undefined ? [] : [{ op: "log-file" as const, ...input.log }]),
-      ...namespaceOperations(spec),
+      ...namespaceOperations(linux),
+      { op: "session-keyring", name: input.keyring },
       ...cgroupOperations({ layout: input.layout, path: linux.cgroupsPath, resources: linux.resources }),
       ...input.network,
       { op: "mount-propagation", propagation: linux.rootfsPropagation as Propagation },
       input.root,
-      ...mountOperations(spec),
+      ...mountOperations(spec.mounts, linux.devices),
       ...(process.terminal ? [{ op: "console" as const }] : []),
       { op: "pivot-root" },
       ...(spec.hostname ? [{ op: "hostname" as const, name: spec.hostname }] : []),
@@ -82,7 +88,8 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
   };
 }
 
-export interface CompileExecInput extends Pick<CompileInput, "layout" | "stdio" | "user" | "seccomp"> {
+export interface CompileExecInput
+  extends Pick<CompileInput, "layout" | "stdio" | "user" | "seccomp" | "keyring"> {
   readonly spec: Spec;
   readonly process: Process;
   /** First process of the container to join. */
@@ -100,10 +107,11 @@ export function compileExec(input: CompileExecInput): LaunchPlan {
         ({ type }): Operation => ({
           op: "namespace-join",
           kind: KINDS[type],
-          path: `/proc/${pid}/ns/${fileOf(type)}`,
+          path: `/proc/${pid}/ns/${namespaceFile(type)}`,
         }),
       ),
       ...cgroupJoins(input.layout, spec.linux.cgroupsPath),
+      { op: "session-keyring", name: input.keyring },
       ...processOperations(process, false),
       ...rightsOperations(process, input),
     ],
@@ -111,10 +119,13 @@ export function compileExec(input: CompileExecInput): LaunchPlan {
 }
 
 /** Names of the files in /proc/PID/ns (namespaces(7)). */
-const fileOf = (type: SpecNamespaceType): string =>
+export const namespaceFile = (type: SpecNamespaceType): string =>
   type === "network" ? "net" : type === "mount" ? "mnt" : type;
 
-function stdioOperation({ terminal, consoleSize }: Process, { stdin, stdinOnce }: StdioInput): Operation {
+export function stdioOperation(
+  { terminal, consoleSize }: Process,
+  { stdin, stdinOnce }: StdioInput,
+): Operation {
   return {
     op: "stdio",
     terminal,
@@ -125,7 +136,7 @@ function stdioOperation({ terminal, consoleSize }: Process, { stdin, stdinOnce }
   };
 }
 
-function namespaceOperations({ linux }: Spec): Operation[] {
+export function namespaceOperations(linux: Pick<Linux, "namespaces">): Operation[] {
   return linux.namespaces.map(({ type, path }) =>
     path === undefined
       ? { op: "namespace-new", kind: KINDS[type] }
@@ -133,10 +144,10 @@ function namespaceOperations({ linux }: Spec): Operation[] {
   );
 }
 
-function mountOperations({ mounts, linux }: Spec): Operation[] {
+export function mountOperations(mounts: readonly SpecMount[], devices: Linux["devices"]): Operation[] {
   const isSystem = ({ destination }: SpecMount) => destination === "/dev" || destination.startsWith("/dev/");
   const hasDev = mounts.some(({ destination, type }) => destination === "/dev" && type === "tmpfs");
-  const devices = linux.devices.map(
+  const nodes = devices.map(
     ({ path, type, major, minor, fileMode, uid, gid }): Operation => ({
       op: "device",
       target: path,
@@ -153,7 +164,7 @@ function mountOperations({ mounts, linux }: Spec): Operation[] {
     ([target, to]): Operation => ({ op: "symlink", target, to }),
   );
   // With a /dev of the user's own its content is the user's business.
-  const populate = hasDev ? [...devices, ...links] : [];
+  const populate = hasDev ? [...nodes, ...links] : [];
   const lastSystem = mounts.findLastIndex((item) => isSystem(item) && item.type !== "bind");
   return mounts.flatMap((item, index) => [
     compileMount(item),
@@ -181,7 +192,7 @@ const RLIMIT_NAMES = [
   "RTTIME",
 ];
 
-function processOperations(process: Process, createCwd: boolean): Operation[] {
+export function processOperations(process: Process, createCwd: boolean): Operation[] {
   return [
     ...process.rlimits.map(
       ({ type, soft, hard }): Operation => ({
@@ -201,7 +212,7 @@ function processOperations(process: Process, createCwd: boolean): Operation[] {
 const RLIM_INFINITY = 2n ** 64n - 1n;
 const limit = (value: number): bigint => (value < 0 ? RLIM_INFINITY : BigInt(value));
 
-function rightsOperations(
+export function rightsOperations(
   process: Process,
   { user, seccomp }: Pick<CompileInput, "user" | "seccomp">,
 ): Operation[] {

@@ -1,2 +1,13 @@
-export { type CompileExecInput, type CompileInput, compileExec, compileLaunch } from "./compile.ts";
-export { compileMount } from "./mounts.ts";
+export {
+  type CompileExecInput,
+  type CompileInput,
+  compileExec,
+  compileLaunch,
+  keyringOf,
+  mountOperations,
+  namespaceFile,
+  namespaceOperations,
+  processOperations,
+  rightsOperations,
+} from "./compile.ts";
+export { compileMount, MOUNT_OPTIONS } from "./mounts.ts";

@@ -1,3 +1,4 @@
+import { unsupported } from "../../errors/index.ts";
 import type { IdMapEntry, MountAttributes, Operation, Propagation } from "../plan/index.ts";
 import type { SpecMount } from "../spec/index.ts";
 
@@ -25,10 +26,44 @@ const ATTRIBUTES: Readonly<Record<string, MountAttributes>> = {
   exec: { noexec: false },
   noatime: { noatime: true },
   atime: { noatime: false },
-  strictatime: { strictatime: true },
   relatime: {},
+  norelatime: {},
+  strictatime: { strictatime: true },
+  nostrictatime: { strictatime: false },
+  nodiratime: { nodiratime: true },
+  diratime: { nodiratime: false },
   nosymfollow: { nosymfollow: true },
+  symfollow: { nosymfollow: false },
+  rrw: { readonly: false, recursive: true },
+  rnosuid: { nosuid: true, recursive: true },
+  rsuid: { nosuid: false, recursive: true },
+  rnodev: { nodev: true, recursive: true },
+  rdev: { nodev: false, recursive: true },
+  rnoexec: { noexec: true, recursive: true },
+  rexec: { noexec: false, recursive: true },
+  rnoatime: { noatime: true, recursive: true },
+  ratime: { noatime: false, recursive: true },
+  rrelatime: { recursive: true },
+  rstrictatime: { strictatime: true, recursive: true },
+  rnodiratime: { nodiratime: true, recursive: true },
+  rdiratime: { nodiratime: false, recursive: true },
+  rnosymfollow: { nosymfollow: true, recursive: true },
+  rsymfollow: { nosymfollow: false, recursive: true },
 };
+
+/** What is so anyway. */
+const WITHOUT_EFFECT = new Set(["defaults", "async", "loud", "nomand", "nolazytime", "noiversion"]);
+
+/** All words that are flags here; others are given to the file system. */
+export const MOUNT_OPTIONS: readonly string[] = [
+  ...Object.keys(ATTRIBUTES),
+  ...PROPAGATIONS,
+  ...WITHOUT_EFFECT,
+  "bind",
+  "rbind",
+  "copy-up",
+  "tmpcopyup",
+].sort();
 
 /** One mount of the OCI specification as an operation; words that are no flags go to the file system as data. */
 export function compileMount(mount: SpecMount): Operation {
@@ -46,7 +81,10 @@ export function compileMount(mount: SpecMount): Operation {
     else if (PROPAGATIONS.has(option)) propagation = option as Propagation;
     else if (option === "bind") isBind = true;
     else if (option === "rbind") recursive = isBind = true;
-    else if (option === "copy-up") copyUp = true;
+    else if (option === "copy-up" || option === "tmpcopyup") copyUp = true;
+    else if (option === "remount" || option === "idmap" || option === "ridmap")
+      throw unsupported(`mount option ${option} of ${destination} is not supported`);
+    else if (WITHOUT_EFFECT.has(option)) continue;
     else data.push(option);
   }
   if (isBind) {
@@ -62,6 +100,8 @@ export function compileMount(mount: SpecMount): Operation {
       ...(propagation === undefined ? {} : { propagation }),
     };
   }
+  if (copyUp && type === "tmpfs")
+    return { op: "tmpfs-copy-up", target: destination, attributes, data: data.join(",") };
   return { op: "mount", fstype: type, source, target: destination, attributes, data: data.join(",") };
 }
 

@@ -71,6 +71,8 @@ function fieldsOf(o: Operation): Field[] {
       return [o.source];
     case "mount":
       return [o.fstype, o.source, o.target, mountAttributes(o.attributes), o.data, o.createMode ?? 0];
+    case "tmpfs-copy-up":
+      return [o.target, mountAttributes(o.attributes), o.data];
     case "bind": {
       const attributes =
         BigInt(mountAttributes(o.attributes)) | (o.attributes.recursive ? ATTRIBUTE_RECURSIVE : 0n);
@@ -95,6 +97,7 @@ function fieldsOf(o: Operation): Field[] {
       return [o.path];
     case "sysctl":
       return [o.key, o.value];
+    case "session-keyring":
     case "hostname":
     case "domainname":
       return [o.name];

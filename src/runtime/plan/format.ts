@@ -56,6 +56,8 @@ export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number;
     personality: { code: 59, fields: "u" },
     scheduler: { code: 60, fields: "uuuuuuu" },
     "io-priority": { code: 61, fields: "u" },
+    "tmpfs-copy-up": { code: 62, fields: "sus" },
+    "session-keyring": { code: 63, fields: "s" },
   };
 
 const NAMES = new Map(Object.entries(OPERATIONS).map(([name, { code }]) => [code, name as OperationName]));

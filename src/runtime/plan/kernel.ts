@@ -39,6 +39,7 @@ export function mountAttributes(attributes: MountAttributes): number {
     (attributes.noexec ? 0x8 : 0) |
     (attributes.noatime ? 0x10 : 0) |
     (attributes.strictatime ? 0x20 : 0) |
+    (attributes.nodiratime ? 0x80 : 0) |
     (attributes.nosymfollow ? 0x200000 : 0)
   );
 }

@@ -23,6 +23,7 @@ export interface MountAttributes {
   readonly noexec?: boolean;
   readonly noatime?: boolean;
   readonly strictatime?: boolean;
+  readonly nodiratime?: boolean;
   readonly nosymfollow?: boolean;
   /** Apply to every mount below as well (AT_RECURSIVE). Only for `bind`. */
   readonly recursive?: boolean;
@@ -87,7 +88,7 @@ export type Operation =
   | { readonly op: "device-filter"; readonly group: string; readonly program: Uint8Array }
   /** Who says a byte on this unix socket starts the process; a failure is told there, success closes it. Needs `leave`. */
   | { readonly op: "start-socket"; readonly path: string }
-  /** stdio are the shim's descriptors 4 to 6; its next `more` ones become the process's from 3 on. Instead of pipes. */
+  /** The process keeps the shim's own stdio, instead of pipes, and its next `more` descriptors from 3 on. */
   | { readonly op: "stdio-inherited"; readonly more: number }
   /** The terminal's master goes to who listens on this unix socket (SCM_RIGHTS), not to the shim. */
   | { readonly op: "console-socket"; readonly path: string }
@@ -142,6 +143,13 @@ export type Operation =
       readonly attributes: MountAttributes;
       readonly data: string;
       readonly createMode?: number;
+    }
+  /** A tmpfs that begins with a copy of what the root has at `target`. */
+  | {
+      readonly op: "tmpfs-copy-up";
+      readonly target: string;
+      readonly attributes: MountAttributes;
+      readonly data: string;
     }
   /**
    * A host file or folder (open_tree, move_mount) on `target`; the target is made as file or folder as the source is.
@@ -208,6 +216,8 @@ export type Operation =
   | { readonly op: "readonly-path"; readonly path: string }
   /** `key` with dots or slashes, below /proc/sys. */
   | { readonly op: "sysctl"; readonly key: string; readonly value: string }
+  /** A session keyring of that name (keyctl(2), KEYCTL_JOIN_SESSION_KEYRING), in place of the launcher's. */
+  | { readonly op: "session-keyring"; readonly name: string }
   | { readonly op: "hostname"; readonly name: string }
   | { readonly op: "domainname"; readonly name: string }
   /** A hard limit over what the engine may raise is clamped to the engine's own and reported as a warning. */

@@ -1,3 +1,3 @@
 export { createSeccompCompiler, type SeccompCompiler } from "./compiler.ts";
 export { DEFAULT_PROFILE } from "./default-profile.ts";
-export { parseSeccompProfile, type SeccompProfile } from "./profile.ts";
+export { parseSeccompProfile, readSeccompProfile, type SeccompProfile } from "./profile.ts";

@@ -1,5 +1,6 @@
 import { arch } from "node:os";
 import { invalid, unsupported } from "../../errors/index.ts";
+import { parseJsonExactly } from "../../units/index.ts";
 
 export type SeccompAction = "allow" | "errno" | "kill" | "kill_process" | "trap" | "trace" | "log";
 export type SeccompOperator = "NE" | "LT" | "LE" | "EQ" | "GE" | "GT" | "MASKED_EQ";
@@ -40,12 +41,17 @@ const EPERM = 1;
 export function parseSeccompProfile(text: string): SeccompProfile {
   let value: unknown;
   try {
-    value = parseExactly(text);
+    value = parseJsonExactly(text);
   } catch (cause) {
     throw invalid(`Decoding seccomp profile failed: ${cause instanceof Error ? cause.message : "not JSON"}`, {
       cause,
     });
   }
+  return readSeccompProfile(value);
+}
+
+/** The same after parsing; whole numbers beyond a double's reach have to be bigints. */
+export function readSeccompProfile(value: unknown): SeccompProfile {
   const profile = object(value, "the profile");
   if (profile.listenerPath)
     throw unsupported("seccomp profile: listenerPath is not supported by this engine");
@@ -127,16 +133,6 @@ function action(value: unknown, field: string): SeccompAction {
   const known = ACTIONS[name];
   if (known === undefined) throw invalid(`Decoding seccomp profile failed: ${field}: unknown action ${name}`);
   return known;
-}
-
-/** JSON in which whole numbers beyond a double's reach are bigints: arguments of system calls have 64 bits. */
-function parseExactly(text: string): unknown {
-  type Reviver = (key: string, value: unknown, context?: { source?: string }) => unknown;
-  const revive: Reviver = (_key, value, context) =>
-    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "")
-      ? BigInt(context?.source ?? "0")
-      : value;
-  return JSON.parse(text, revive);
 }
 
 const MAX_UNSIGNED = 2n ** 64n - 1n;

@@ -34,7 +34,11 @@ export class ControlConnection {
   private readonly closeKnown = Promise.withResolvers<void>();
   private readonly questions: ((errno: number) => void)[] = [];
 
-  constructor(private readonly socket: Socket) {
+  /** `onHooks` is called when the launch waits for hooks, with the new process's id; its failure ends the launch. */
+  constructor(
+    private readonly socket: Socket,
+    private readonly onHooks: (pid: number) => Promise<void> = async () => {},
+  ) {
     this.created = this.stateKnown.promise;
     this.started = this.startKnown.promise;
     this.ended = this.endKnown.promise;
@@ -126,6 +130,15 @@ export class ControlConnection {
           startedAtNs: body.readBigUInt64BE(12),
           exitedAtNs: body.readBigUInt64BE(20),
         });
+        break;
+      case FRAME.HOOKS:
+        this.onHooks(body.readUInt32BE(0)).then(
+          () => this.socket.write(encodeFrame(FRAME.CONTINUE)),
+          (error) => {
+            this.stateKnown.reject(error);
+            this.socket.write(encodeFrame(FRAME.FORGET));
+          },
+        );
         break;
       case FRAME.DONE:
         this.questions.shift()?.(body.readUInt32BE(0));

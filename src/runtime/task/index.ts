@@ -1,2 +1,8 @@
-export { LaunchError } from "./launch-error.ts";
-export { createTaskLauncher, type TaskLauncherOptions } from "./launcher.ts";
+export { errnoName, LaunchError, launchErrorOf } from "./launch-error.ts";
+export {
+  createTaskLauncher,
+  type DirectLaunch,
+  type InheritedDescriptors,
+  launchDirectly,
+  type TaskLauncherOptions,
+} from "./launcher.ts";

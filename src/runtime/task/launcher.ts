@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf, internal } from "../../errors/index.ts";
 import { removeTree } from "../../platform/index.ts";
+import type { LaunchPlan } from "../plan/index.ts";
 import { encodePlan } from "../plan/index.ts";
 import type { ExitStatus, Task, TaskLauncher } from "../task.ts";
 import { attachToShim } from "./attach.ts";
@@ -53,6 +54,33 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
   };
 }
 
+/** Descriptors of this process that the new one gets: stdio (unless it has a terminal), and so many more from 3 on. */
+export interface InheritedDescriptors {
+  readonly stdio: boolean;
+  readonly more: number;
+}
+
+export interface DirectLaunch {
+  readonly shimPath: string;
+  /** An existing folder for the shim's socket, in which the root is mounted. */
+  readonly folder: string;
+  readonly plan: LaunchPlan;
+  readonly inherited: InheritedDescriptors;
+  /** Run the hooks that the plan's "runtime-hooks" waits for. */
+  readonly onHooks?: (pid: number) => Promise<void>;
+}
+
+/**
+ * Launch outside of an engine: no id, and descriptors may be passed on. With a plan that says `leave` the promise
+ * resolves when the shim has gone, and the process belongs to the nearest subreaper; else the task is as any other.
+ */
+export async function launchDirectly(launch: DirectLaunch): Promise<Task> {
+  const connection = spawnInheritingShim(launch);
+  const task = taskOf("", launch.folder, connection, await connection.created);
+  if (launch.plan.leave) await connection.closed;
+  return task;
+}
+
 function spawnShim(shimPath: string, folder: string, plan: Buffer): ControlConnection {
   const log = openSync(join(folder, "shim.log"), "a", 0o600);
   try {
@@ -61,17 +89,55 @@ function spawnShim(shimPath: string, folder: string, plan: Buffer): ControlConne
       detached: true,
       env: {},
     });
-    const control = shim.stdio[3];
-    if (!(control instanceof Socket)) throw internal("the runtime gave no socket to talk to the shim");
     // A shim that dies before it has read the plan is told of by its connection's close.
     shim.stdin?.on("error", () => {});
     shim.stdin?.end(plan);
-    shim.on("error", (cause) => control.destroy(cause));
-    shim.unref();
-    return new ControlConnection(control);
+    return controlOf(shim, 3);
   } finally {
     closeSync(log);
   }
+}
+
+/**
+ * The same with descriptors of this process under their own numbers. A runtime puts a child's descriptors into place one
+ * after another, so one that went to another number could be overwritten before.
+ */
+function spawnInheritingShim({
+  shimPath,
+  folder,
+  plan,
+  inherited,
+  onHooks,
+}: DirectLaunch): ControlConnection {
+  const { stdio, more } = inherited;
+  const control = 3 + more;
+  const shim = spawn(shimPath, ["launch", folder, String(control)], {
+    stdio: [
+      ...(stdio ? [0, 1, 2] : ["ignore" as const, "ignore" as const, 2]),
+      ...Array.from({ length: more }, (_, index) => 3 + index),
+      "pipe",
+      "pipe",
+    ],
+    detached: true,
+    env: {},
+  });
+  const planPipe = shim.stdio[control + 1];
+  if (!(planPipe instanceof Socket)) throw internal("the runtime gave no pipe for the plan");
+  planPipe.on("error", () => {});
+  planPipe.end(encodePlan(plan));
+  return controlOf(shim, control, onHooks);
+}
+
+function controlOf(
+  shim: ChildProcess,
+  fd: number,
+  onHooks?: (pid: number) => Promise<void>,
+): ControlConnection {
+  const control = shim.stdio[fd];
+  if (!(control instanceof Socket)) throw internal("the runtime gave no socket to talk to the shim");
+  shim.on("error", (cause) => control.destroy(cause));
+  shim.unref();
+  return new ControlConnection(control, onHooks);
 }
 
 async function openIfAlive(path: string): Promise<ControlConnection | undefined> {

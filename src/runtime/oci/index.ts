@@ -1,0 +1,12 @@
+export { type BundleConfig, type BundleProcess, readProcess } from "./config.ts";
+export type { OciContext } from "./context.ts";
+export { type CreateOptions, createContainer } from "./create.ts";
+export { type OciEvent, statsEvent, streamEvents } from "./events.ts";
+export { type ExecOptions, execInContainer } from "./exec.ts";
+export { describeFeatures, OCI_VERSION } from "./features.ts";
+export { type Field, parseJson } from "./json.ts";
+export { deleteContainer, killContainer, removeContainer } from "./kill.ts";
+export { readResources } from "./resources.ts";
+export { afterStart, startContainer } from "./start.ts";
+export { type ContainerRecord, reportOf, type StateReport, StateStore } from "./state.ts";
+export { templateConfig } from "./template.ts";
