@@ -30,6 +30,7 @@ import { updateContainer } from "./update.ts";
 import { waitForContainer } from "./wait.ts";
 
 export { prepareBaseLayer } from "./base-layer.ts";
+export { createCdiRegistry } from "./cdi/index.ts";
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export { createContainerGroups } from "./groups.ts";
 export type * from "./launch-planner.ts";

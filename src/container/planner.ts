@@ -3,6 +3,7 @@ import { type CompileInput, compileExec, compileLaunch, compileMount, keyringOf 
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
+import { applyEdits, type CdiRegistry } from "./cdi/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -24,6 +25,7 @@ export interface LaunchPlannerOptions {
   readonly seccomp: SeccompCompiler;
   /** The folder of prepareBaseLayer. */
   readonly baseLayer: string;
+  readonly cdi: CdiRegistry;
 }
 
 /** A tree whose changes become a layer: a renamed folder is copied, for a note of where it was means nothing elsewhere. */
@@ -38,6 +40,7 @@ export function createLaunchPlanner({
   cgroupParent,
   seccomp,
   baseLayer,
+  cdi,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
     buildSpec({
@@ -75,7 +78,9 @@ export function createLaunchPlanner({
       const parent = cgroupParentOf(hostConfig);
       if (parent !== undefined) prepareCgroupParent(layout, parent);
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
-      const spec = specOf(record, files, joined);
+      const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
+      const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
+      const spec = applyEdits(specOf(record, files, joined), edits);
       const plan = compileLaunch({
         keyring: keyringOf(record.id),
         spec: { ...spec, mounts: [...spec.mounts, ...mounts] },
@@ -88,7 +93,7 @@ export function createLaunchPlanner({
         layout,
         stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },
         ...(enabled ? { log: { file: files.log, ...rotation } } : {}),
-        user: userOf(config.User, hostConfig.GroupAdd ?? []),
+        user: userOf(config.User, [...(hostConfig.GroupAdd ?? []), ...groups]),
         init: hostConfig.Init === true,
         ...(await filterOf(record, false)),
       });

@@ -141,7 +141,14 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
   const launcher = createTaskLauncher({ execRoot, shimPath });
-  const planner = container.createLaunchPlanner({ snapshotter, layout, cgroupParent, seccomp, baseLayer });
+  const planner = container.createLaunchPlanner({
+    snapshotter,
+    layout,
+    cgroupParent,
+    seccomp,
+    baseLayer,
+    cdi: container.createCdiRegistry(cdiFolders(options), log),
+  });
   const builds = build.createBuildService({
     store,
     content,
@@ -212,6 +219,13 @@ function registryRules({ configRoot, registryMirrors, insecureRegistries }: Engi
   const given = registryMirrors.map(parseMirrorRule);
   return { mirrors: [...given, ...mirrors], insecure: [...insecureRegistries, ...insecure] };
 }
+
+/** Where drivers describe their devices, and this engine's administrator, who has the last word. */
+const cdiFolders = ({ configRoot }: EngineOptions): string[] => [
+  "/etc/cdi",
+  "/run/cdi",
+  join(configRoot, "cdi"),
+];
 
 /** A random name for the engine, made once. */
 function engineId(file: string): string {

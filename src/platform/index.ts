@@ -9,3 +9,4 @@ export { verifyBcrypt } from "./password.ts";
 export { randomHex } from "./random.ts";
 export { sourceTreeShimPath } from "./shim-path.ts";
 export { type FileWatch, watchFile } from "./watch.ts";
+export { parseYaml } from "./yaml.ts";

@@ -1,8 +1,11 @@
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -130,6 +133,12 @@ export class TestBundle implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.oci("delete", "--force", this.id);
+    // The groups above those of the tests are nobody's, so nobody else removes them.
+    for (const name of readdirSync("/sys/fs/cgroup")) {
+      const parent = join("/sys/fs/cgroup", name, "gantry-oci-test");
+      if (existsSync(parent) && readdirSync(parent, { withFileTypes: true }).every((entry) => entry.isFile()))
+        rmdirSync(parent);
+    }
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,15 +1,7 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TestBundle } from "./bundle.ts";
-
-afterAll(() => {
-  // The parent of the tests' groups is nobody's, so nobody else removes it.
-  for (const name of readdirSync("/sys/fs/cgroup")) {
-    const folder = join("/sys/fs/cgroup", name, "gantry-oci-test");
-    if (existsSync(folder)) rmdirSync(folder);
-  }
-});
 
 const shell = (script: string) => ({ process: { args: ["sh", "-c", script] } });
 

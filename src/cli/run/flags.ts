@@ -44,6 +44,7 @@ export const CREATE_FLAGS: readonly Flag[] = [
   list("env", "Set environment variables", { short: "e" }),
   list("env-file", "Read environment variables from a file"),
   list("expose", "Expose a port or a range of ports"),
+  string("gpus", "GPUs to give it: 'all', a number, or 'device=ID,ID'", { type: "gpu-request" }),
   list("group-add", "Join further groups"),
   string("health-cmd", "Command that checks the health"),
   duration("health-interval", "Time between two checks"),

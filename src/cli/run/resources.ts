@@ -89,15 +89,38 @@ export function blkioOf(flags: FlagValues): Record<string, unknown> {
 /** Devices: "/dev/x", "/dev/x:/dev/y", "/dev/x:/dev/y:rw", "/dev/x:rw". */
 export function devicesOf(flags: FlagValues): Record<string, unknown> {
   return {
-    Devices: flags.list("device").map((text) => {
-      const [host = "", second, third] = text.split(":");
-      const isMode = second !== undefined && /^[rwm]{1,3}$/.test(second);
-      return {
-        PathOnHost: host,
-        PathInContainer: second === undefined || isMode ? host : second,
-        CgroupPermissions: third ?? (isMode ? second : "rwm"),
-      };
-    }),
+    DeviceRequests: [...cdiRequest(flags.list("device").filter(isCdiName)), ...gpuRequest(flags)],
+    Devices: flags
+      .list("device")
+      .filter((text) => !isCdiName(text))
+      .map((text) => {
+        const [host = "", second, third] = text.split(":");
+        const isMode = second !== undefined && /^[rwm]{1,3}$/.test(second);
+        return {
+          PathOnHost: host,
+          PathInContainer: second === undefined || isMode ? host : second,
+          CgroupPermissions: third ?? (isMode ? second : "rwm"),
+        };
+      }),
     DeviceCgroupRules: flags.list("device-cgroup-rule"),
   };
+}
+
+/** "vendor.com/class=name": a device that a file of the Container Device Interface describes. */
+const isCdiName = (text: string): boolean => /^[A-Za-z][\w.-]*\/[A-Za-z][\w-]*=.+$/.test(text);
+
+const cdiRequest = (names: readonly string[]): object[] =>
+  names.length === 0 ? [] : [{ Driver: "cdi", Count: 0, DeviceIDs: names, Capabilities: [], Options: {} }];
+
+function gpuRequest(flags: FlagValues): object[] {
+  const text = flags.optional("gpus");
+  if (text === undefined) return [];
+  const ids = /^"?device=([^"]+)"?$/.exec(text)?.[1]?.split(",") ?? [];
+  if (ids.length === 0 && text !== "all" && !/^\d+$/.test(text))
+    throw new ExitError(
+      125,
+      `invalid argument "${text}" for "--gpus" flag: 'all', a number, or device=ID,ID`,
+    );
+  const Count = ids.length > 0 ? 0 : text === "all" ? -1 : Number(text);
+  return [{ Driver: "", Count, DeviceIDs: ids, Capabilities: [["gpu"]], Options: {} }];
 }

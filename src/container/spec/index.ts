@@ -1,9 +1,9 @@
 export { buildExecProcess, buildSpec, cgroupParentOf, cgroupPathOf, type SpecInput } from "./build.ts";
 export { capabilitiesOf } from "./capabilities.ts";
 export { withDefaults } from "./defaults.ts";
-export { mergeImageConfig } from "./merge.ts";
+export { mergeEnvironment, mergeImageConfig } from "./merge.ts";
 export { viewMountsOf } from "./mounts.ts";
-export { resourcesOf } from "./resources.ts";
+export { major, minor, resourcesOf } from "./resources.ts";
 export { parseSecurityOptions } from "./security.ts";
 export { discardUnknownLimits } from "./support.ts";
 export { numericUser } from "./user-mount.ts";

@@ -7,10 +7,6 @@ const REFUSALS: readonly [
   sentence: string | ((host: HostConfig) => string),
 ][] = [
   [
-    (host) => (host.DeviceRequests ?? []).length > 0,
-    'could not select device driver "" with capabilities: [[gpu]]',
-  ],
-  [
     (host) => host.Runtime !== "" && host.Runtime !== "gantry" && host.Runtime !== "runc",
     ({ Runtime }) => `unknown or invalid runtime name: ${Runtime}`,
   ],

@@ -4,7 +4,7 @@ export { type CreateOptions, createContainer } from "./create.ts";
 export { type OciEvent, statsEvent, streamEvents } from "./events.ts";
 export { type ExecOptions, execInContainer } from "./exec.ts";
 export { describeFeatures, OCI_VERSION } from "./features.ts";
-export { type Field, parseJson } from "./json.ts";
+export { Field, parseJson } from "./json.ts";
 export { deleteContainer, killContainer, removeContainer } from "./kill.ts";
 export { readResources } from "./resources.ts";
 export { afterStart, startContainer } from "./start.ts";

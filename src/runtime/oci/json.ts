@@ -7,9 +7,13 @@ export class Field {
   /** Such as "linux.resources.memory.limit". */
   readonly path: string;
 
-  constructor(value: unknown, path: string) {
+  /** The name of the document, for errors. */
+  readonly document: string;
+
+  constructor(value: unknown, path: string, document = "config.json") {
     this.value = value;
     this.path = path;
+    this.document = document;
   }
 
   get isAbsent(): boolean {
@@ -19,7 +23,7 @@ export class Field {
   get(name: string): Field {
     const object = this.object();
     const path = this.path === "" ? name : `${this.path}.${name}`;
-    return new Field(Object.hasOwn(object, name) ? object[name] : undefined, path);
+    return new Field(Object.hasOwn(object, name) ? object[name] : undefined, path, this.document);
   }
 
   /** Whole numbers beyond a double's reach come as the nearest double. */
@@ -44,7 +48,7 @@ export class Field {
   list(): Field[] {
     if (this.isAbsent) return [];
     if (!Array.isArray(this.value)) throw this.wrong("a list");
-    return this.value.map((item, index) => new Field(item, `${this.path}[${index}]`));
+    return this.value.map((item, index) => new Field(item, `${this.path}[${index}]`, this.document));
   }
 
   strings(): string[] {
@@ -68,7 +72,7 @@ export class Field {
   }
 
   wrong(wanted: string) {
-    return invalid(`config.json: ${this.path || "the document"} must be ${wanted}`);
+    return invalid(`${this.document}: ${this.path || "the document"} must be ${wanted}`);
   }
 
   private object(): Readonly<Record<string, unknown>> {

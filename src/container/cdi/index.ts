@@ -1,0 +1,2 @@
+export { applyEdits } from "./apply.ts";
+export { type CdiRegistry, createCdiRegistry } from "./registry.ts";
