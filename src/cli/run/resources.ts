@@ -117,10 +117,7 @@ function gpuRequest(flags: FlagValues): object[] {
   if (text === undefined) return [];
   const ids = /^"?device=([^"]+)"?$/.exec(text)?.[1]?.split(",") ?? [];
   if (ids.length === 0 && text !== "all" && !/^\d+$/.test(text))
-    throw new ExitError(
-      125,
-      `invalid argument "${text}" for "--gpus" flag: 'all', a number, or device=ID,ID`,
-    );
+    throw new UsageError(`invalid argument "${text}" for "--gpus" flag: 'all', a number, or device=ID,ID`);
   const Count = ids.length > 0 ? 0 : text === "all" ? -1 : Number(text);
   return [{ Driver: "", Count, DeviceIDs: ids, Capabilities: [["gpu"]], Options: {} }];
 }
