@@ -1,5 +1,11 @@
 import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
-import { type CompileInput, compileExec, compileLaunch, compileMount, keyringOf } from "../runtime/compile/index.ts";
+import {
+  type CompileInput,
+  compileExec,
+  compileLaunch,
+  compileMount,
+  keyringOf,
+} from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
