@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
-import { internal, invalid } from "../errors/index.ts";
+import { internal, invalid, unsupported } from "../errors/index.ts";
 import { parseBytes } from "../units/index.ts";
 import type { Volume } from "./service.ts";
 
@@ -14,6 +14,11 @@ export function validateOptions(options: Readonly<Record<string, string>>): void
   if (options.size !== undefined && !(parseBytes(options.size) > 0))
     throw invalid(`invalid size: '${options.size}'`);
   const { type = "", device = "", o = "" } = options;
+  if (options.size !== undefined && type !== "tmpfs") {
+    throw unsupported(
+      "the option size is supported for volumes of the type tmpfs only: quotas of folders are not supported by this engine",
+    );
+  }
   if (type === "" && device === "" && o === "") return;
   for (const [key, value] of [
     ["type", type],

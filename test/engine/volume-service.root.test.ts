@@ -57,6 +57,12 @@ test("two containers that use a new volume at the same time get one, filled once
   await docker("volume", "rm", "shared");
 });
 
+test("a size that nothing would hold a volume to is refused", async () => {
+  const { exitCode, stderr } = await daemon.docker("volume", "create", "-o", "size=10m", "sized");
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("the option size is supported for volumes of the type tmpfs only");
+});
+
 test("options mount what they say while a container runs, and no longer", async () => {
   const folder = join(daemon.folder, "host");
   mkdirSync(folder);
