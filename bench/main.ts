@@ -4,10 +4,13 @@ import { join } from "node:path";
 import { makeMaterial } from "./material.ts";
 import { type Peer, RowError } from "./peer.ts";
 import { startDocker, startGantry, startPodman } from "./peers.ts";
+import { startRegistries } from "./registries.ts";
 import type { Row } from "./row.ts";
+import { buildRows } from "./rows/build.ts";
 import { containerRows } from "./rows/containers.ts";
 import { imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
+import { registryRows } from "./rows/registry.ts";
 import { prepare } from "./run.ts";
 import { formatTable, median, type Result } from "./table.ts";
 
@@ -29,7 +32,15 @@ await prepare(gantry, "run", "--rm", "busybox", "true");
 await prepare(gantry, "save", "-o", busybox, "busybox");
 for (const peer of [docker, podman]) await prepare(peer, "load", "-i", busybox);
 
-const all = [...containerRows, ...logRows, ...imageRows(await makeMaterial(folder, docker))];
+const registries = stack.use(await startRegistries(folder, peers));
+const material = await makeMaterial(folder, docker, registries.address);
+const all = [
+  ...containerRows,
+  ...logRows,
+  ...imageRows(material),
+  ...registryRows(material),
+  ...buildRows(material),
+];
 const rows = all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
 const results: Result[] = [];
 for (const row of rows) results.push(await measure(row));

@@ -8,8 +8,8 @@ import { prepare } from "./run.ts";
 /** Kept from run to run: making it downloads packages. */
 const KEPT = join(import.meta.dirname, "../dist/bench");
 
-/** A Debian root file system made by mmdebstrap, and an archive of it in Docker's format written by docker. */
-export async function makeMaterial(folder: string, docker: Peer): Promise<Material> {
+/** A Debian root file system made by mmdebstrap, and an archive of it in Docker's format and in a registry, both written by docker. */
+export async function makeMaterial(folder: string, docker: Peer, registry: string): Promise<Material> {
   mkdirSync(KEPT, { recursive: true });
   const rootfs = join(KEPT, "debian.tar");
   if (!existsSync(rootfs)) {
@@ -24,6 +24,8 @@ export async function makeMaterial(folder: string, docker: Peer): Promise<Materi
   const debianArchive = join(folder, "debian.tar");
   await prepare(docker, "import", rootfs, "debian");
   await prepare(docker, "save", "-o", debianArchive, "debian");
-  await prepare(docker, "rmi", "debian");
-  return { folder, rootfs, debianArchive };
+  await prepare(docker, "tag", "debian", `${registry}/debian:bench`);
+  await prepare(docker, "push", "-q", `${registry}/debian:bench`);
+  await prepare(docker, "rmi", "debian", `${registry}/debian:bench`);
+  return { folder, rootfs, debianArchive, registry };
 }

@@ -22,4 +22,6 @@ export interface Material {
   readonly rootfs: string;
   /** The same as a docker-archive, with the name "debian". */
   readonly debianArchive: string;
+  /** Address of a registry on every engine's loopback; it has the image "debian:bench". */
+  readonly registry: string;
 }
