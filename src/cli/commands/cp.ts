@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { installShim } from "../../platform/index.ts";
 import { createFileCopier } from "../../runtime/files/index.ts";
@@ -59,8 +59,24 @@ function splitArgument(text: string): { container: string; path: string } {
   return { container: text.slice(0, colon), path: text.slice(colon + 1) };
 }
 
-/** The helper that packs and unpacks here is a program of its own; only the daemon has it in a lasting place. */
+/**
+ * The helper that packs and unpacks here is a program of its own; only the daemon has it in a lasting place. Its folder
+ * goes however the command ends: by itself, by a closed pipe, by Ctrl-C.
+ */
 function temporaryFolder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "gantry-cp-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  const remove = () => rmSync(path, { recursive: true, force: true });
+  const end = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+  process.once("exit", remove);
+  for (const signal of ENDS) process.once(signal, end);
+  return {
+    path,
+    [Symbol.dispose]() {
+      process.off("exit", remove);
+      for (const signal of ENDS) process.off(signal, end);
+      remove();
+    },
+  };
 }
+
+const ENDS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

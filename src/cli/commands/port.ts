@@ -34,8 +34,7 @@ export const port: Command = {
     if (!/^\d+$/.test(number) || Number(number) > 65_535)
       throw new ExitError(1, `invalid port '${number}': invalid syntax`);
     const found = published.filter(({ inside }) => inside === `${Number(number)}/${protocol}`);
-    if (found.length === 0)
-      throw new ExitError(1, `no public port '${number}/${protocol}' published for ${name}`);
+    if (found.length === 0) throw new ExitError(1, `Error: No public port '${wanted}' published for ${name}`);
     await print(found.map(({ outside }) => `${outside}\n`).join(""));
     return 0;
   },
