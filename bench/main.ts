@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeMaterial } from "./material.ts";
@@ -46,6 +46,9 @@ const results: Result[] = [];
 for (const row of rows) results.push(await measure(row));
 console.log(
   `\n${cpus().length} × ${cpus()[0]?.model ?? "?"}, Linux ${release()}, ${new Date().toISOString().slice(0, 10)}`,
+);
+console.log(
+  `The Debian root file system is a tar of ${Math.round(statSync(material.rootfs).size / 1e6)} MB.\n`,
 );
 console.log(
   formatTable(

@@ -18,7 +18,7 @@ export interface Row {
 export interface Material {
   /** Folder for archives that rows write. */
   readonly folder: string;
-  /** A Debian root file system as a plain tar, about 170 MB. */
+  /** A Debian root file system as a plain tar. */
   readonly rootfs: string;
   /** The same as a docker-archive, with the name "debian". */
   readonly debianArchive: string;

@@ -8,7 +8,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
   };
   return [
     {
-      name: "load, Debian of 170 MB",
+      name: "load, a Debian root file system",
       target: 0.4,
       unit: "ms",
       rounds: 3,
@@ -19,7 +19,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       },
     },
     {
-      name: "import, Debian of 170 MB",
+      name: "import, a Debian root file system",
       target: 0.4,
       unit: "ms",
       rounds: 3,
@@ -30,7 +30,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       },
     },
     {
-      name: "save, Debian of 170 MB",
+      name: "save, a Debian root file system",
       target: 0.6,
       unit: "ms",
       rounds: 3,

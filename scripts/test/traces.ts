@@ -28,8 +28,8 @@ export function compareTraces(before: Traces, after: Traces): string[] {
     const old = before.get(kind) ?? new Set();
     for (const name of names.difference(old)) lines.push(`left behind: ${kind} ${name}`);
     for (const name of old.difference(names)) {
-      // Whoever else runs here may end a process or remove a file of his own.
-      if (kind !== "process" && kind !== "file") lines.push(`gone: ${kind} ${name}`);
+      // Whoever else runs here may end a process, and with it its control group, or remove a file of his own.
+      if (kind !== "process" && kind !== "file" && kind !== "cgroup") lines.push(`gone: ${kind} ${name}`);
     }
   }
   return lines;

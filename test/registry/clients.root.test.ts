@@ -20,7 +20,7 @@ let folder: string;
 let registry: GantryRegistry;
 let locked: GantryRegistry;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "gantry-clients-"));
+  folder = mkdtempSync(join(tmpdir(), "gc-"));
   writeFileSync(join(folder, "users"), USERS);
   writeFileSync(join(folder, "policy.json"), '{"default":[{"type":"insecureAcceptAnything"}]}');
   dockerd = await startDockerd();
@@ -57,7 +57,8 @@ async function client(...words: string[]): Promise<string> {
   return stdout + stderr;
 }
 
-const place = (name: string) => ["--root", join(folder, name), "--runroot", join(folder, `${name}-run`)];
+/** podman takes a runroot of 50 characters at most, and the folder has most of them. */
+const place = (name: string) => ["--root", join(folder, name), "--runroot", join(folder, `${name[0]}r`)];
 const podman = (...words: string[]) =>
   client("podman", ...place("podman"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", ...words);
 const buildah = (...words: string[]) =>
