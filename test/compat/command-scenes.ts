@@ -128,6 +128,8 @@ export const SCENES: Readonly<Record<string, readonly Step[]>> = {
   ],
   events: [
     "run --rm --name seen --label a=b busybox true",
+    // The client gives --until in whole seconds: what is to be seen has to lie in an earlier one.
+    "run --rm busybox sleep 1.1",
     "events --since 5m --until 0s --filter container=seen --filter event=create --filter event=start --format '{{.Type}} {{.Action}} {{.Actor.Attributes}}'",
     "events --since bogus",
     "info -f '{{.OSType}} {{.Driver}} {{.CgroupDriver}} {{.CgroupVersion}} {{.Swarm.LocalNodeState}} {{.NCPU}} {{.MemTotal}} {{.Name}}'",
