@@ -5,6 +5,7 @@ import { MEDIA, packLayer } from "../archive/index.ts";
 import type { Digest, Ingest } from "../content/index.ts";
 import { cancelled } from "../errors/index.ts";
 import { chainIdsOf, type ImageLayer, type Lease } from "../image/index.ts";
+import { limiter } from "../platform/index.ts";
 import { copyIntoTree, type LayerDraft, type SnapshotMount } from "../snapshot/index.ts";
 import type { CachedLayer } from "./cache/table.ts";
 import type { BuildContext } from "./dependencies.ts";
@@ -376,21 +377,4 @@ function likeRoot(folder: string, below: string | undefined): void {
   const { mode, uid, gid } = statSync(below);
   chownSync(folder, uid, gid);
   chmodSync(folder, mode & 0o7777);
-}
-
-/** Run at most `count` at a time. */
-function limiter(count: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= count) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
 }

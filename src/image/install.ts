@@ -1,11 +1,11 @@
 import { formatImageManifest, MEDIA, type Member, type Unpacked, unpackLayer } from "../archive/index.ts";
 import { type Digest, digestOf } from "../content/index.ts";
 import { invalid } from "../errors/index.ts";
+import { limiter } from "../platform/index.ts";
 import type { LayerDraft } from "../snapshot/index.ts";
 import type { ImageContext } from "./context.ts";
 import { chainIdsOf, parseImageDocument } from "./image-config.ts";
 import type { Lease } from "./leases.ts";
-import { limiter } from "./limiter.ts";
 import type { ImageLayer } from "./table.ts";
 
 /** Layers unpacked at the same time: each already uses a second thread for digest and decompression. */

@@ -3,6 +3,7 @@ export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
 export { removeTree, writeFileAtomic } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
+export { type Limiter, limiter } from "./limiter.ts";
 export { lockDatabaseFile } from "./lock.ts";
 export { type KeyedMutex, keyedMutex } from "./mutex.ts";
 export { verifyBcrypt } from "./password.ts";

@@ -3,9 +3,9 @@ import { PassThrough } from "node:stream";
 import { type Unpacked, unpackLayer } from "../../archive/index.ts";
 import type { ContentStore, Digest, ResumedIngest } from "../../content/index.ts";
 import { EngineError, invalid } from "../../errors/index.ts";
+import type { Limiter } from "../../platform/index.ts";
 import type { Descriptor } from "../../registry/index.ts";
 import type { LayerDraft, Snapshotter } from "../../snapshot/index.ts";
-import type { Limiter } from "../limiter.ts";
 import { LayerMeter, layerId, type Report } from "../progress/index.ts";
 
 /** Where layers go. */

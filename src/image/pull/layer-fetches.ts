@@ -1,6 +1,6 @@
 import { cancelled } from "../../errors/index.ts";
+import { limiter } from "../../platform/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
-import { limiter } from "../limiter.ts";
 import type { Report } from "../progress/index.ts";
 import { bringLayer, type LayerPlace, type WantedLayer } from "./bring-layer.ts";
 

@@ -2,10 +2,10 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { formatImageManifest, MEDIA } from "../../archive/index.ts";
 import { digestOf } from "../../content/index.ts";
+import { limiter } from "../../platform/index.ts";
 import { isForeign } from "../../registry/index.ts";
 import type { ImageContext } from "../context.ts";
 import type { Lease } from "../leases.ts";
-import { limiter } from "../limiter.ts";
 import type { ImageLayer, ImageRecord } from "../table.ts";
 
 /** One compressor a core of a small machine. */

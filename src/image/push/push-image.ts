@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { parseDigest } from "../../content/index.ts";
 import { cancelled, EngineError, invalid, notFound } from "../../errors/index.ts";
+import { limiter } from "../../platform/index.ts";
 import { familiarName, parseReference, type Reference } from "../../reference/index.ts";
 import {
   isForeign,
@@ -14,7 +15,6 @@ import {
 import type { ProgressMessage } from "../../wire/index.ts";
 import type { ImageContext } from "../context.ts";
 import type { Lease } from "../leases.ts";
-import { limiter } from "../limiter.ts";
 import { familiar, fullName, fullRepository } from "../names.ts";
 import { LayerMeter, layerId, progressOf, type Report } from "../progress/index.ts";
 import { publishImageEvent } from "../publish.ts";
