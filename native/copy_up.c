@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -145,6 +146,9 @@ static int copy_tree(struct level *levels) {
 int copy_up(int source, const char *destination) {
     AUTO_FD to = open(destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (to < 0) return -1;
+    /* Only one container fills it; the others wait. The lock is on the folder above, which no container sees to hold it. */
+    AUTO_FD above = openat(to, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above < 0 || flock(above, LOCK_EX)) return -1;
     int empty = is_empty(to);
     if (empty <= 0) return empty;
     static struct level levels[MAX_DEPTH];

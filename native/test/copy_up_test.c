@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -60,6 +62,27 @@ TEST(copy_up_leaves_a_volume_with_contents_alone) {
     test_write("to/mine", "volume", 6);
     CHECK_NUMBER(copy_up(source, "to"), 0);
     CHECK_NUMBER(stat("to/file", &st), -1);
+}
+
+TEST(copy_up_by_several_at_once_fills_a_volume_once) {
+    enum { COPIES = 4, FILES = 200 };
+    pid_t copies[COPIES];
+    char name[32];
+    begin();
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "from/%d", i);
+        test_write(name, "image", 5);
+    }
+    for (int i = 0; i < COPIES; i++) {
+        copies[i] = fork();
+        if (copies[i] == 0) _exit(copy_up(source, "to") ? errno : access("to/199", F_OK) ? ENOENT : 0);
+        CHECK(copies[i] > 0);
+    }
+    for (int i = 0; i < COPIES; i++) {
+        int status = -1;
+        CHECK_NUMBER(waitpid(copies[i], &status, 0), copies[i]);
+        CHECK_NUMBER(status, 0);
+    }
 }
 
 TEST(copy_up_does_not_go_through_a_link) {
