@@ -1,12 +1,11 @@
 import type { FilteredNetwork } from "./firewall.ts";
 import {
-  ensureJump,
+  changeTables,
   hasChain,
   type IptablesProgram,
-  removeChain,
-  restoreChains,
+  readTables,
+  removalOf,
   rulesOf,
-  saveTable,
 } from "./iptables-program.ts";
 
 /**
@@ -31,19 +30,30 @@ async function admit(
   chain: string,
   networks: readonly Pick<FilteredNetwork, "bridge">[],
 ): Promise<void> {
-  const saved = (await saveTable(program, "filter")) ?? "";
-  if (!/^(:FORWARD DROP|-A FORWARD)\b/m.test(saved)) return;
+  const filter = (await readTables(program))?.get("filter") ?? "";
+  if (!/^(:FORWARD DROP|-A FORWARD)\b/m.test(filter)) return;
   const rules = [
-    ...(hasChain(saved, USER_CHAIN) ? [`-j ${USER_CHAIN}`] : []),
+    ...(hasChain(filter, USER_CHAIN) ? [`-j ${USER_CHAIN}`] : []),
     ...networks.flatMap(({ bridge }) => [`-i ${bridge} -j ACCEPT`, `-o ${bridge} -j ACCEPT`]),
   ];
   // Only what differs is written: a change is heard of, and looked at again.
-  if (!hasChain(saved, chain) || rulesOf(saved, chain).join("\n") !== rules.join("\n"))
-    await restoreChains(program, { filter: new Map([[chain, rules]]) });
-  if (!rulesOf(saved, "FORWARD").includes(`-j ${chain}`))
-    await ensureJump(program, "filter", "FORWARD", chain);
+  const isThere = hasChain(filter, chain) && rulesOf(filter, chain).join("\n") === rules.join("\n");
+  const isAsked = rulesOf(filter, "FORWARD").includes(`-j ${chain}`);
+  if (isThere && isAsked) return;
+  const change = {
+    chains: new Map([[chain, rules]]),
+    commands: isAsked ? [] : [`-I FORWARD -j ${chain}`],
+  };
+  await changeTables(program, new Map([["filter", change]]));
 }
 
 export async function withdrawFromIptables(name: string): Promise<void> {
-  await Promise.all(PROGRAMS.map((program) => removeChain(program, "filter", ["FORWARD"], chainOf(name))));
+  await Promise.all(
+    PROGRAMS.map(async (program) => {
+      const filter = (await readTables(program))?.get("filter") ?? "";
+      const commands = removalOf(filter, chainOf(name), [{ from: "FORWARD", match: [] }]);
+      if (commands.length > 0)
+        await changeTables(program, new Map([["filter", { chains: new Map(), commands }]]));
+    }),
+  );
 }

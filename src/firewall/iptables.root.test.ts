@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
+const SHIM = join(import.meta.dirname, "../../native/build/gantry-shim");
 const MODULE = join(import.meta.dirname, "iptables.ts");
 
 /** What a firewall of the name "gt" is told, and what each program has then, in a network namespace of its own. */
@@ -9,7 +10,7 @@ const SCRIPT = `
 import { execSync } from "node:child_process";
 const { createIptablesFirewall } = await import(${JSON.stringify(MODULE)});
 const warn = (text) => { throw new Error(text); };
-const firewall = createIptablesFirewall({ name: "gt", shimPath: "", log: { warn } });
+const firewall = createIptablesFirewall({ name: "gt", shimPath: ${JSON.stringify(SHIM)}, log: { warn } });
 const subnets = (four, six) => [
   { family: 4, subnet: four, mode: "nat", masquerade: true },
   { family: 6, subnet: six, mode: "routed", masquerade: false },
@@ -52,7 +53,9 @@ test("chains of the engine's own are written, changed and removed; the administr
     "-A GT-FORWARD -i br-b -j DROP",
     "-A GT-FORWARD -o br-a -m conntrack --ctstate DNAT -j ACCEPT",
     "-A GT-FORWARD -o br-a -j DROP",
-    "-A PREROUTING -m addrtype --dst-type LOCAL -j GT-DNAT",
+    "-A PREROUTING ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j GT-DNAT",
+    "-A PREROUTING -j GT-RAW",
+    "-A GT-RAW -d 127.0.0.0/8 -i br-a -j DROP",
     "-A OUTPUT -m addrtype --dst-type LOCAL -j GT-DNAT",
     "-A GT-DNAT -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.1.0.2:80",
     "-A GT-DNAT -d 127.0.0.1/32 -p sctp -m sctp --dport 9 -j DNAT --to-destination 10.1.0.2:80",

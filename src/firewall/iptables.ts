@@ -1,56 +1,54 @@
 import { messageOf, unavailable } from "../errors/index.ts";
 import type { IpFamily } from "../units/index.ts";
 import { CurrentRules } from "./current-rules.ts";
-import type { FilteredNetwork, Firewall, RuleSet } from "./firewall.ts";
+import type { Firewall } from "./firewall.ts";
 import {
-  ensureJump,
+  changeTables,
   hasChain,
   type IptablesProgram,
-  removeChain,
-  restoreChains,
-  saveTable,
+  jumpRule,
+  readTables,
+  removalOf,
+  rulesOf,
+  type TableChange,
 } from "./iptables-program.ts";
+import { type OwnChain, ownChains } from "./iptables-rules.ts";
 import type { FirewallOptions } from "./nftables.ts";
+import { watchTables } from "./nftables-watch.ts";
 import { createQueue } from "./queue.ts";
 
 const USER_CHAIN = "DOCKER-USER";
-const LOCAL = ["-m", "addrtype", "--dst-type", "LOCAL"];
+const TABLES = ["raw", "nat", "filter"] as const;
+const PROGRAMS: readonly (readonly [IptablesProgram, IpFamily])[] = [
+  ["iptables", 4],
+  ["ip6tables", 6],
+];
+type Tables = ReadonlyMap<string, string>;
 
 /**
- * The same rules with iptables(8), for hosts that filter with it: chains PREFIX-FORWARD in the table filter, and
- * PREFIX-DNAT and PREFIX-POSTROUTING in nat. Packets pass the administrator's DOCKER-USER first, which is made when it
- * is missing and never changed. Every change writes the chains anew, each table in one step.
+ * The same rules with iptables(8), for hosts that filter with it: chains of the engine's own in the tables filter, nat
+ * and raw, and jumps to them. Packets pass the administrator's DOCKER-USER first, which is made when it is missing and
+ * never changed. Every change writes the chains anew, each table in one step.
  */
-export function createIptablesFirewall({ name, log }: FirewallOptions): Firewall {
+export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions): Firewall {
   const rules = new CurrentRules();
   const inTurn = createQueue();
   const prefix = name.toUpperCase();
-  const forward = `${prefix}-FORWARD`;
-  const dnat = `${prefix}-DNAT`;
-  const postrouting = `${prefix}-POSTROUTING`;
+  const chainsOf = (family: IpFamily) => ownChains(prefix, USER_CHAIN, rules, family);
+  let watch: Disposable | undefined;
 
   async function putFamily(program: IptablesProgram, family: IpFamily): Promise<boolean> {
-    const saved = await saveTable(program, "filter");
-    if (saved === undefined) return false;
-    if (!hasChain(saved, USER_CHAIN))
-      await restoreChains(program, { filter: new Map([[USER_CHAIN, ["-j RETURN"]]]) });
-    await restoreChains(program, {
-      nat: new Map([
-        [dnat, dnatRules(rules, family)],
-        [postrouting, postroutingRules(rules, family)],
-      ]),
-      filter: new Map([[forward, [`-j ${USER_CHAIN}`, ...forwardRules(rules, family)]]]),
-    });
-    await ensureJump(program, "filter", "FORWARD", forward);
-    await ensureJump(program, "nat", "PREROUTING", dnat, LOCAL);
-    await ensureJump(program, "nat", "OUTPUT", dnat, LOCAL);
-    await ensureJump(program, "nat", "POSTROUTING", postrouting);
+    const tables = await readTables(program);
+    if (tables === undefined) return false;
+    await changeTables(program, changesFor(tables, chainsOf(family)));
     return true;
   }
   const put = async () => {
-    if (!(await putFamily("iptables", 4)))
+    const six = putFamily("ip6tables", 6).catch((error) =>
+      log.warn(`IPv6 is not filtered: ${messageOf(error)}`),
+    );
+    if (!(await putFamily("iptables", 4).finally(() => six)))
       throw unavailable("the program iptables is missing: install Debian's package iptables");
-    await putFamily("ip6tables", 6).catch((error) => log.warn(`IPv6 is not filtered: ${messageOf(error)}`));
   };
   const changed = (change: () => void) =>
     inTurn(async () => {
@@ -58,8 +56,32 @@ export function createIptablesFirewall({ name, log }: FirewallOptions): Firewall
       await put();
     });
 
+  /** Somebody changed a table of iptables; our own changes are heard of too, and leave nothing to put back. */
+  const check = () => {
+    inTurn(async () => {
+      if (watch === undefined) return;
+      const whole = await Promise.all(
+        PROGRAMS.map(async ([program, family]) => isWhole(await readTables(program), chainsOf(family))),
+      );
+      if (whole.every(Boolean)) return;
+      log.warn(`packet rules of the chains ${prefix}-* were removed by another program and are put back`);
+      await put();
+    }).catch((error) => log.error(`the packet rules could not be put back: ${messageOf(error)}`));
+  };
+
   return {
-    replace: (wanted) => changed(() => rules.set(wanted)),
+    replace: (wanted) =>
+      inTurn(async () => {
+        rules.set(wanted);
+        await put();
+        watch ??= watchTables(
+          shimPath,
+          (changes) => {
+            if (TABLES.some((table) => changes.has(table))) check();
+          },
+          check,
+        );
+      }),
     addNetwork: (network) => changed(() => rules.addNetwork(network)),
     removeNetwork: (bridge) => changed(() => rules.removeNetwork(bridge)),
     publish: async (ports, open = []) => {
@@ -70,65 +92,68 @@ export function createIptablesFirewall({ name, log }: FirewallOptions): Firewall
     },
     remove: () =>
       inTurn(async () => {
-        for (const program of ["iptables", "ip6tables"] as const) {
-          await removeChain(program, "filter", ["FORWARD"], forward);
-          await removeChain(program, "nat", ["PREROUTING", "OUTPUT"], dnat, LOCAL);
-          await removeChain(program, "nat", ["POSTROUTING"], postrouting);
-        }
+        watch?.[Symbol.dispose]();
+        watch = undefined;
+        for (const [program, family] of PROGRAMS)
+          await changeTables(program, removalsOf((await readTables(program)) ?? new Map(), chainsOf(family)));
       }),
-    async [Symbol.asyncDispose]() {},
+    async [Symbol.asyncDispose]() {
+      watch?.[Symbol.dispose]();
+      watch = undefined;
+    },
   };
 }
 
-const subnetsOf = (network: FilteredNetwork, family: IpFamily) =>
-  network.subnets.filter((subnet) => subnet.family === family);
-
-function dnatRules({ published }: RuleSet, family: IpFamily): string[] {
-  return published
-    .filter((port) => port.family === family)
-    .map(({ hostAddress, hostPort, protocol, containerAddress, containerPort }) => {
-      const to = family === 6 ? `[${containerAddress}]` : containerAddress;
-      const where = hostAddress === "" ? "" : `-d ${hostAddress} `;
-      const notLoopback = family === 6 ? "! -d ::1 " : "";
-      return `${where || notLoopback}-p ${protocol} --dport ${hostPort} -j DNAT --to-destination ${to}:${containerPort}`;
-    });
+/** Our chains anew, with the jumps to them and the administrator's chain where these are missing. */
+function changesFor(tables: Tables, chains: readonly OwnChain[]): Map<string, TableChange> {
+  return new Map(
+    TABLES.map((table) => {
+      const text = tables.get(table) ?? "";
+      const own = chains.filter((chain) => chain.table === table);
+      const users: [string, string[]][] =
+        table === "filter" && !hasChain(text, USER_CHAIN) ? [[USER_CHAIN, ["-j RETURN"]]] : [];
+      return [
+        table,
+        {
+          chains: new Map([
+            ...users,
+            ...own.map(({ chain, rules }): [string, readonly string[]] => [chain, rules]),
+          ]),
+          commands: own.flatMap(({ chain, jumps }) =>
+            jumps
+              .map((jump) => [jump.from, jumpRule(jump, chain)] as const)
+              .filter(([from, rule]) => !rulesOf(text, from).includes(rule))
+              .map(([from, rule]) => `-I ${from} ${rule}`),
+          ),
+        },
+      ];
+    }),
+  );
 }
 
-function postroutingRules({ networks }: RuleSet, family: IpFamily): string[] {
-  return networks.flatMap((network) => [
-    ...(family === 4 ? [`-s 127.0.0.0/8 -o ${network.bridge} -j MASQUERADE`] : []),
-    ...subnetsOf(network, family).flatMap(({ subnet, masquerade }) => [
-      `-s ${subnet} -o ${network.bridge} -m conntrack --ctstate DNAT -j MASQUERADE`,
-      ...(masquerade && !network.internal ? [`-s ${subnet} ! -o ${network.bridge} -j MASQUERADE`] : []),
-    ]),
-  ]);
+function removalsOf(tables: Tables, chains: readonly OwnChain[]): Map<string, TableChange> {
+  return new Map(
+    TABLES.flatMap((table): [string, TableChange][] => {
+      const commands = chains
+        .filter((own) => own.table === table)
+        .flatMap(({ chain, jumps }) => removalOf(tables.get(table) ?? "", chain, jumps));
+      return commands.length === 0 ? [] : [[table, { chains: new Map(), commands }]];
+    }),
+  );
 }
 
-/** Within a network, then internal ones, then what is known or published, then nothing into any network. */
-function forwardRules({ networks, open }: RuleSet, family: IpFamily): string[] {
-  const icmp = family === 4 ? "-p icmp --icmp-type echo-request" : "-p icmpv6 --icmpv6-type echo-request";
-  const each = (rule: (bridge: string, network: FilteredNetwork) => string[]) =>
-    networks.flatMap((network) => rule(network.bridge, network));
-  const has = (network: FilteredNetwork, mode: string) =>
-    subnetsOf(network, family).some((subnet) => subnet.mode === mode);
-  return [
-    ...each((bridge, { interContainer }) => (interContainer ? [`-i ${bridge} -o ${bridge} -j ACCEPT`] : [])),
-    ...each((bridge, { internal }) => (internal ? [`-i ${bridge} -j DROP`, `-o ${bridge} -j DROP`] : [])),
-    ...each((bridge) => [
-      `-o ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
-      `-i ${bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
-      `-o ${bridge} -m conntrack --ctstate DNAT -j ACCEPT`,
-    ]),
-    ...each((bridge, network) => [
-      ...(has(network, "nat-unprotected") ? [`-o ${bridge} -j ACCEPT`] : []),
-      ...(has(network, "routed") ? [`-o ${bridge} ${icmp} -j ACCEPT`] : []),
-    ]),
-    ...open
-      .filter((port) => port.family === family)
-      .map(
-        (port) => `-d ${port.containerAddress} -p ${port.protocol} --dport ${port.containerPort} -j ACCEPT`,
-      ),
-    ...each((bridge) => [`-o ${bridge} -j DROP`]),
-    ...each((bridge) => [`-i ${bridge} -j ACCEPT`]),
-  ];
+/**
+ * Whether every chain has as many rules as it is to have, and every jump to it is there. The rules' words are not
+ * compared: iptables-save(8) writes them differently. A family that the kernel does not have lacks nothing.
+ */
+function isWhole(tables: Tables | undefined, chains: readonly OwnChain[]): boolean {
+  if (tables === undefined) return true;
+  return chains.every(({ table, chain, rules, jumps }) => {
+    const text = tables.get(table) ?? "";
+    return (
+      hasChain(text, chain) &&
+      rulesOf(text, chain).length === rules.length &&
+      jumps.every((jump) => rulesOf(text, jump.from).includes(jumpRule(jump, chain)))
+    );
+  });
 }

@@ -93,6 +93,8 @@ function chains(table: string): string {
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
+    comment "what is published to loopback is not for neighbours who send packets to it"
+    ip daddr 127.0.0.0/8 return
     ${translate}
   }
   chain output {

@@ -12,28 +12,23 @@ const TYPE = {
   NEWGEN: 15,
 } as const;
 const REMOVALS: ReadonlySet<number> = new Set([TYPE.DELTABLE, TYPE.DELCHAIN, TYPE.DELRULE]);
-const ADDITIONS: ReadonlySet<number> = new Set([TYPE.NEWTABLE, TYPE.NEWRULE]);
+const CHANGES: ReadonlySet<number> = new Set([...REMOVALS, TYPE.NEWTABLE, TYPE.NEWCHAIN, TYPE.NEWRULE]);
 const NFGENMSG_BYTES = 4;
 const ATTRIBUTE_TABLE = 1;
 
-/** The table in which iptables filters, whichever of its two variants writes to the kernel's tables. */
-const IPTABLES_FILTER = "filter";
+/** What a transaction did last to a table: took something out of it, or put something in. */
+export type TableChange = "removed" | "added";
 
-export interface TableListener {
-  /** Rules were taken out of our table and none put in: our own transactions replace them as a whole. */
-  removed(): void;
-  /** Somebody changed what iptables filters. */
-  filterChanged(): void;
-}
-
-/** Hear of transactions on packet rules. The kernel tells of every one; its last message is its number. */
-export function watchTable(
+/**
+ * Hear of transactions on packet rules, those of iptables among them where it writes to the same tables of the kernel.
+ * `heard` gets the tables that one transaction changed, by name; `lost` is called when some may have been missed.
+ */
+export function watchTables(
   shimPath: string,
-  table: string,
-  { removed, filterChanged }: TableListener,
+  heard: (changes: ReadonlyMap<string, TableChange>) => void,
+  lost: () => void,
 ): Disposable {
-  let missing = false;
-  let filtered = false;
+  let changes = new Map<string, TableChange>();
   return watchNetlink(
     shimPath,
     NETLINK_NETFILTER,
@@ -41,20 +36,17 @@ export function watchTable(
     ({ type, body }) => {
       if (type >> 8 !== SUBSYSTEM) return;
       const kind = type & 0xff;
+      // A transaction's last message is its number.
       if (kind === TYPE.NEWGEN) {
-        if (missing) removed();
-        else if (filtered) filterChanged();
-        missing = filtered = false;
+        const complete = changes;
+        changes = new Map();
+        heard(complete);
         return;
       }
-      const isRemoval = REMOVALS.has(kind);
-      const isAddition = ADDITIONS.has(kind);
-      if (!isRemoval && !isAddition && kind !== TYPE.NEWCHAIN) return;
-      const name = tableOf(body);
-      if (name === IPTABLES_FILTER) filtered = true;
-      if (name === table && (isRemoval || isAddition)) missing = isRemoval;
+      const name = CHANGES.has(kind) ? tableOf(body) : undefined;
+      if (name !== undefined) changes.set(name, REMOVALS.has(kind) ? "removed" : "added");
     },
-    removed,
+    lost,
   );
 }
 

@@ -4,9 +4,12 @@ import { CurrentRules } from "./current-rules.ts";
 import type { Firewall } from "./firewall.ts";
 import { admitThroughIptables, withdrawFromIptables } from "./iptables-admission.ts";
 import { networkText, portsText, removalText, tableText } from "./nftables-text.ts";
-import { watchTable } from "./nftables-watch.ts";
+import { type TableChange, watchTables } from "./nftables-watch.ts";
 import { createQueue } from "./queue.ts";
 import { runFilterProgram } from "./run.ts";
+
+/** The table in which iptables filters, whichever of its two variants writes to the kernel's tables. */
+const IPTABLES_FILTER = "filter";
 
 export interface FirewallOptions {
   /** Name of the table or prefix of the chains, the engine's own. */
@@ -41,6 +44,11 @@ export function createNftablesFirewall({ name, shimPath, log }: FirewallOptions)
       if (watch !== undefined) await admitThroughIptables(name, rules.networks);
     }).catch((error) => log.error(`packets could not be let through iptables: ${messageOf(error)}`));
   };
+  /** Our own transactions replace the table as a whole: what they end with is no removal. */
+  const heard = (changes: ReadonlyMap<string, TableChange>) => {
+    if (changes.get(name) === "removed") restore();
+    else if (changes.has(IPTABLES_FILTER)) readmit();
+  };
   const change = async (text: string) => {
     if (text === "") return;
     try {
@@ -55,7 +63,7 @@ export function createNftablesFirewall({ name, shimPath, log }: FirewallOptions)
       inTurn(async () => {
         rules.set(wanted);
         await put();
-        watch ??= watchTable(shimPath, name, { removed: restore, filterChanged: readmit });
+        watch ??= watchTables(shimPath, heard, restore);
       }),
     addNetwork: (network) =>
       inTurn(async () => {

@@ -22,6 +22,8 @@ export interface NetworkSettings {
    * "input" the host's rules for its own ports (INPUT), for which packets are carried by the daemon.
    */
   readonly publishFilter: "bypass" | "input";
+  /** IPv6 on the default bridge: no, in a subnet of the pools, or in this one ("fd00:1::/64"). */
+  readonly defaultBridgeIPv6: boolean | string;
 }
 
 /** What every use case of the networks takes as its first argument. */

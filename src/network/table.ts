@@ -32,6 +32,8 @@ export interface NetworkTable {
   networks(): NetworkRecord[];
   network(id: string): NetworkRecord | undefined;
   insertNetwork(network: NetworkRecord): void;
+  /** Put another record in the place of the network's; its name and id stay. */
+  updateNetwork(network: NetworkRecord): void;
   deleteNetwork(id: string): void;
 
   /** A container's endpoints in the order in which it was given its networks. */
@@ -60,6 +62,7 @@ export function createNetworkTable(store: Store): NetworkTable {
   const byPrefix = new Map<string, SandboxRecord>();
   const put = {
     network: database.prepare("INSERT INTO network (id, name, document) VALUES (?, ?, ?)"),
+    changedNetwork: database.prepare("UPDATE network SET document = ? WHERE id = ?"),
     endpoint: database.prepare(
       `INSERT INTO endpoint (container_id, network_id, ipv4, ipv6, document) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (container_id, network_id) DO UPDATE SET ipv4 = excluded.ipv4, ipv6 = excluded.ipv6, document = excluded.document`,
@@ -99,6 +102,10 @@ export function createNetworkTable(store: Store): NetworkTable {
     network: (id) => networks.get(id),
     insertNetwork(network) {
       put.network.run(network.id, network.name, JSON.stringify(network));
+      store.afterCommit(() => networks.set(network.id, network));
+    },
+    updateNetwork(network) {
+      put.changedNetwork.run(JSON.stringify(network), network.id);
       store.afterCommit(() => networks.set(network.id, network));
     },
     deleteNetwork(id) {

@@ -5,6 +5,7 @@ import { watch } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestMachine } from "./machine.ts";
 import { type Finished, type ProgramOptions, runProgram } from "./program.ts";
 import { askPort } from "./sockets.ts";
 
@@ -26,7 +27,11 @@ export class TestDaemon implements AsyncDisposable {
   readonly name = `gt${process.pid.toString(36)}${(count++).toString(36)}`;
   #process: ChildProcess | undefined;
 
-  constructor(private readonly options: readonly string[] = []) {}
+  constructor(
+    private readonly options: readonly string[],
+    /** The command that runs another one where the daemon is to run. */
+    private readonly enter: readonly string[],
+  ) {}
 
   /** Options of `gantry daemon` that make up this daemon's place. */
   get #place(): string[] {
@@ -52,7 +57,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const [program = "", ...args] = GANTRY;
+    const [program = "", ...args] = [...this.enter, ...GANTRY];
     const log = openSync(this.logFile, "a");
     const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place, ...this.options], {
       stdio: ["ignore", log, log, "pipe"],
@@ -206,16 +211,19 @@ export class TestDaemon implements AsyncDisposable {
     const ids = (await this.docker("ps", "-aq")).stdout.split("\n").filter((id) => id !== "");
     if (ids.length > 0) await this.docker("rm", "-f", "-v", ...ids);
     await this.stop();
-    const [program = "", ...args] = GANTRY;
+    const [program = "", ...args] = [...this.enter, ...GANTRY];
     const torn = await runProgram(program, [...args, "daemon", "--teardown", ...this.#place]);
     if (torn.exitCode !== 0) throw new Error(`teardown failed: ${torn.stderr}`);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
-/** `options` are further ones of `gantry daemon`. */
-export async function startDaemon(options: readonly string[] = []): Promise<TestDaemon> {
-  const daemon = new TestDaemon(options);
+/** `options` are further ones of `gantry daemon`, which runs in a machine of the test's own when one is given. */
+export async function startDaemon(
+  options: readonly string[] = [],
+  machine?: TestMachine,
+): Promise<TestDaemon> {
+  const daemon = new TestDaemon(options, machine?.enter ?? []);
   await daemon.start();
   return daemon;
 }

@@ -1,2 +1,3 @@
 export { GANTRY, startDaemon, type TestDaemon } from "./daemon.ts";
+export { TestMachine } from "./machine.ts";
 export { type Finished, type ProgramOptions, runProgram } from "./program.ts";

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
 import { invalid } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
-import { parseDecimalBytes } from "../../units/index.ts";
+import { formatPrefix, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
 
 /** Where a daemon lives and listens. */
 export interface DaemonOptions extends EngineOptions {
@@ -29,6 +29,7 @@ Options:
       --debug              The same as --log-level debug
       --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
+      --fixed-cidr-v6 network       Subnet of IPv6 for the default bridge, with --ipv6 (default one of the pools)
       --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
       --help               Print usage
   -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
@@ -36,6 +37,7 @@ Options:
                            HOST[:PORT] or network whose TLS is not verified and which may speak plain HTTP
       --ip string          Host address of published ports that name none; 127.0.0.1 keeps them to this machine
                            (default "0.0.0.0")
+      --ipv6               Give the default bridge addresses of IPv6 too
   -l, --log-level string   "debug", "info", "warn" or "error" (default "info")
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
       --publish-filter string       Who decides on packets to published ports: "bypass" the engine alone, "input" the
@@ -70,6 +72,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       addressPools: (values["default-address-pool"] ?? []).map(addressPool),
       defaultHostAddress: hostAddress(values.ip ?? "0.0.0.0"),
       publishFilter: oneOf("publish-filter", values["publish-filter"], ["bypass", "input"]),
+      defaultBridgeIPv6: bridgeIPv6(values.ipv6 === true, values["fixed-cidr-v6"]),
     },
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     logLevel,
@@ -101,6 +104,15 @@ function hostAddress(text: string): string {
   return text === "0.0.0.0" ? "" : text;
 }
 
+function bridgeIPv6(wanted: boolean, subnet: string | undefined): boolean | string {
+  if (subnet === undefined) return wanted;
+  if (!wanted) throw invalid("--fixed-cidr-v6 needs --ipv6");
+  const prefix = parsePrefix(subnet);
+  if (prefix?.family !== 6 || prefix.length > 126)
+    throw invalid(`invalid --fixed-cidr-v6 ${subnet}: must be a network of IPv6`);
+  return formatPrefix(prefix);
+}
+
 function parse(argv: readonly string[]) {
   try {
     return parseArgs({
@@ -116,6 +128,8 @@ function parse(argv: readonly string[]) {
         "default-address-pool": { type: "string", multiple: true },
         "firewall-backend": { type: "string" },
         ip: { type: "string" },
+        ipv6: { type: "boolean" },
+        "fixed-cidr-v6": { type: "string" },
         "publish-filter": { type: "string" },
         "build-cache-limit": { type: "string" },
         "log-level": { type: "string", short: "l" },

@@ -26,13 +26,20 @@ export function writeSandboxFiles(
   endpoints: readonly LiveRecord[],
 ): void {
   const { files } = request;
-  writeFileSync(files.resolvConf, resolvConf(request, kind), { mode: 0o644 });
+  writeFileSync(files.resolvConf, resolvConf(request, kind, endpoints), { mode: 0o644 });
   writeFileSync(files.hosts, hostsFile(context, request, kind, endpoints), { mode: 0o644 });
   writeFileSync(files.hostname, `${request.hostname}\n`, { mode: 0o644 });
 }
 
-/** The host's without loopback servers, or the engine's name server; what the request says takes precedence. */
-export function resolvConf({ dns, dnsSearch, dnsOptions }: SandboxRequest, kind: SandboxKind): string {
+/**
+ * The host's without loopback servers and those of a family that the container does not have, or the engine's name
+ * server; what the request says takes precedence.
+ */
+function resolvConf(
+  { dns, dnsSearch, dnsOptions }: SandboxRequest,
+  kind: SandboxKind,
+  endpoints: readonly LiveRecord[],
+): string {
   const text = readHostResolvConf();
   if ((kind === "host" || kind === "none") && dns.length + dnsSearch.length + dnsOptions.length === 0)
     return text;
@@ -47,7 +54,10 @@ export function resolvConf({ dns, dnsSearch, dnsOptions }: SandboxRequest, kind:
       options: hasDots ? options : [...options, "ndots:0"],
     });
   }
-  const reachable = host.servers.filter((server) => !LOOPBACK.test(server));
+  const hasIPv6 = endpoints.some(({ live }) => live.ipv6 !== undefined);
+  const reachable = host.servers.filter(
+    (server) => !LOOPBACK.test(server) && (hasIPv6 || !server.includes(":")),
+  );
   const servers = dns.length > 0 ? dns : reachable.length > 0 ? reachable : PUBLIC_SERVERS;
   return formatResolvConf({ servers, search, options });
 }
