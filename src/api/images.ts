@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { invalid } from "../errors/index.ts";
 import { parseImageConfig } from "../image/index.ts";
@@ -119,9 +120,7 @@ function create(x: Exchange) {
     };
     return engine.images.pull(withTag(image, tag), how, x.gone);
   }
-  const source = query.string("fromSrc");
-  if (source !== "-")
-    throw invalid(`cannot import from ${source}: send the archive as the request's body with fromSrc=-`);
+  const source = importSource(x, query.string("fromSrc"));
   const options = {
     repository: query.string("repo"),
     tag: query.string("tag"),
@@ -129,7 +128,17 @@ function create(x: Exchange) {
     changes: query.all("changes"),
     ...where,
   };
-  return engine.images.import(bodyOf(x), options, x.gone);
+  return engine.images.import(source, options, x.gone);
+}
+
+/** "-" is the request's body; a host without a scheme is reached by plain HTTP, as with Docker. */
+function importSource(x: Exchange, text: string): Readable | URL {
+  if (text === "-") return bodyOf(x);
+  const address = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw invalid(`cannot import from "${text}": want "-" or the URL of an archive by http or https`);
+  return url;
 }
 
 /** Clients since API 1.46 send a platform as JSON: {"os": …, "architecture": …, "variant": …}. */

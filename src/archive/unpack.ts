@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Digest, parseDigest } from "../content/index.ts";
-import { cancelled, internal, invalid } from "../errors/index.ts";
+import { cancelled, EngineError, internal, invalid } from "../errors/index.ts";
 
 /** Exit codes of `gantry-shim unpack`: EX_DATAERR for a bad archive, EX_TEMPFAIL for `parents: "refuse"`. */
 const BAD_ARCHIVE = 65;
@@ -63,7 +63,9 @@ export async function unpackLayer(
       (error: unknown) => error,
     );
     const [ended, feedError] = await Promise.all([child.ended, fed]);
-    if (ended.code === 0 && feedError !== undefined) throw feedError;
+    // A source that broke off looks like a cut archive to the helper.
+    const isSourceAtFault = feedError instanceof EngineError && !signal.aborted;
+    if (isSourceAtFault || (ended.code === 0 && feedError !== undefined)) throw feedError;
     return outcome(ended, signal);
   }
   return outcome(await child.ended, signal);

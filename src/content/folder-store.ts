@@ -31,6 +31,8 @@ class FolderStore implements ContentStore {
   readonly #ingests: string;
   #nextIngest = 1;
   readonly #resumed = keyedMutex();
+  /** Files are opened one after the other, so that who asks first goes on first. */
+  #opening: Promise<unknown> = Promise.resolve();
   /** Digests that somebody is going on with, or waits to. */
   readonly #inUse = new Map<string, number>();
 
@@ -87,7 +89,9 @@ class FolderStore implements ContentStore {
       else this.#inUse.set(digest, users);
       lock[Symbol.dispose]();
     };
-    return resumeIngest(path, (final) => this.#path(final), release);
+    const opened = this.#opening.then(() => resumeIngest(path, (final) => this.#path(final), release));
+    this.#opening = opened.catch(() => undefined);
+    return opened;
   }
 
   async partials(): Promise<Partial[]> {

@@ -17,7 +17,7 @@ export interface ContentStore {
   /**
    * Go on with a blob of which an earlier attempt, also one before a restart, kept a part: `replay` what is there,
    * then `write` the rest. Disposed without `commit` it keeps what it has, unless that turned out to be wrong. One
-   * holder at a time: others wait for it.
+   * holder at a time: others wait for it. Blobs that nobody holds are given in the order in which they were asked for.
    */
   resume(digest: Digest): Promise<ResumedIngest>;
   /** Blobs of which a part is kept. */

@@ -1,33 +1,86 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { formatImageManifest, MEDIA, unpackLayer } from "../archive/index.ts";
 import { type Digest, digestOf } from "../content/index.ts";
-import { invalid } from "../errors/index.ts";
+import { invalid, unavailable } from "../errors/index.ts";
+import { download, hostPlatform, type Platform, parsePlatform } from "../registry/index.ts";
 import type { ImageConfig, ProgressMessage } from "../wire/index.ts";
 import { applyChanges } from "./changes.ts";
 import type { ImageContext } from "./context.ts";
 import { underLease } from "./garbage.ts";
 import type { Lease } from "./leases.ts";
 import { familiar, nameFrom } from "./names.ts";
+import { LayerMeter, progressOf, type Report } from "./progress/index.ts";
 import { publishImageEvent } from "./publish.ts";
 import type { ImportOptions } from "./service.ts";
 import type { ImageLayer } from "./table.ts";
+
+/** What an import makes of the files. */
+interface Wanted {
+  readonly name: string | undefined;
+  readonly config: ImageConfig;
+  readonly platform: Platform;
+  readonly comment: string;
+}
 
 /**
  * `docker import`: a root file system as an image of one layer. The tar is unpacked, hashed and kept (uncompressed) in
  * one pass. Options are checked before the first byte is read.
  */
-export async function* importImage(
+export function importImage(
   context: ImageContext,
-  archive: Readable,
+  source: Readable | URL,
   options: ImportOptions,
   signal: AbortSignal,
-): AsyncGenerator<ProgressMessage> {
-  const name = options.repository === "" ? undefined : nameFrom(options.repository, options.tag);
-  const config = applyChanges({}, options.changes);
-  const platform = parsePlatform(options.platform);
+): AsyncIterable<ProgressMessage> {
+  const wanted: Wanted = {
+    name: options.repository === "" ? undefined : nameFrom(options.repository, options.tag),
+    config: applyChanges({}, options.changes),
+    platform: importPlatform(options.platform),
+    comment: options.message || `Imported from ${source instanceof URL ? source.href : "-"}`,
+  };
+  return progressOf(async (report, stop) => {
+    const archive = source instanceof URL ? await fetched(context, source, report, stop) : source;
+    report({ status: await install(context, archive, wanted, stop) });
+  }, signal);
+}
+
+/** The archive that a server has, with its bytes told as they pass. */
+async function fetched(
+  context: ImageContext,
+  url: URL,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Readable> {
+  const { body, sizeBytes = 0 } = await download(context.registries, url, signal);
+  report({ status: `Downloading from ${url.href}` });
+  const meter = new LayerMeter(undefined, report);
+  async function* counted() {
+    let count = 0;
+    try {
+      for await (const chunk of body) {
+        count += chunk.length;
+        yield chunk;
+        meter.count("Importing", count, sizeBytes);
+      }
+    } catch (cause) {
+      throw unavailable(`the download of ${url.href} broke off: unexpected EOF`, {
+        cause,
+      });
+    }
+  }
+  return Readable.from(counted(), { objectMode: false });
+}
+
+/** Resolves with the image's id. */
+async function install(
+  context: ImageContext,
+  archive: Readable,
+  { name, config, platform, comment }: Wanted,
+  signal: AbortSignal,
+): Promise<Digest> {
   const id = await underLease(context, async (lease) => {
     const layer = await takeLayer(context, archive, lease, signal);
-    const bytes = documentOf(layer.diffId, config, platform, options.message || "Imported from -");
+    const bytes = documentOf(layer.diffId, config, platform, comment);
     const imageId = digestOf(bytes);
     const manifest = formatImageManifest({ digest: imageId, sizeBytes: bytes.length }, [
       { mediaType: layer.mediaType, digest: layer.blobDigest, sizeBytes: layer.blobBytes },
@@ -43,7 +96,7 @@ export async function* importImage(
     return imageId;
   });
   publishImageEvent(context, "import", id, name === undefined ? id : familiar(name), context.table.find(id));
-  yield { status: id };
+  return id;
 }
 
 async function takeLayer(
@@ -84,19 +137,11 @@ async function takeLayer(
   }
 }
 
-interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant?: string;
-}
-
-/** "linux/amd64", "linux/arm/v7"; this machine's when not given. */
-function parsePlatform(text: string | undefined): Platform {
-  if (text === undefined || text === "") return { os: "linux", architecture: "amd64" };
-  const [os = "", architecture = "amd64", variant, ...rest] = text.split("/");
-  if (os !== "linux" || architecture === "" || rest.length > 0)
-    throw invalid(`operating system is not supported: ${text}`);
-  return variant === undefined ? { os, architecture } : { os, architecture, variant };
+/** This machine's when none is given. Throws invalid. */
+function importPlatform(text: string | undefined): Platform {
+  const platform = text === undefined || text === "" ? hostPlatform() : parsePlatform(text);
+  if (platform.os !== "linux") throw invalid(`operating system is not supported: ${text}`);
+  return platform;
 }
 
 function documentOf(diffId: Digest, config: ImageConfig, platform: Platform, comment: string): Buffer {

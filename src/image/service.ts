@@ -36,8 +36,11 @@ export interface ImageService {
   load(archive: Readable, signal: AbortSignal, platform?: string): AsyncIterable<ProgressMessage>;
   /** The images named as one archive, blobs that they share once. */
   save(references: readonly string[], signal: AbortSignal, options?: SaveOptions): Promise<Readable>;
-  /** A root file system tar, plain or compressed, as a one-layer image. The last message's status is the image id. */
-  import(archive: Readable, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
+  /**
+   * A root file system tar, plain or compressed, as a one-layer image; from a URL the daemon fetches it itself. The last
+   * message's status is the image id.
+   */
+  import(source: Readable | URL, options: ImportOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
   /** Fetch an image from its registry, or make a built-in one present. Errors before the first message are thrown. */
   pull(reference: string, options: PullOptions, signal: AbortSignal): AsyncIterable<ProgressMessage>;
 

@@ -1,4 +1,4 @@
-import { cancelled, EngineError, invalid, unavailable } from "../errors/index.ts";
+import { cancelled, EngineError, invalid, notFound, unavailable } from "../errors/index.ts";
 import type { Descriptor } from "./manifest.ts";
 import { readRefusal, refusalError } from "./refusal.ts";
 import { delayBefore, pause, type RetryPolicy } from "./retry.ts";
@@ -63,7 +63,9 @@ async function bodyFrom({ descriptor, open }: BlobQuestion, at: number): Promise
   }
   // A registry that knows no ranges begins anew; what is known already is skipped.
   if (status === 200) return at === 0 ? body : skipping(body, at);
-  throw refusalError(await readRefusal(response));
+  const refusal = await readRefusal(response);
+  if (status === 404) throw notFound(`unknown blob: the registry does not have ${descriptor.digest}`);
+  throw refusalError(refusal);
 }
 
 async function* skipping(body: AsyncIterable<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {

@@ -242,7 +242,7 @@ test("nobody there, and a plain registry that should speak TLS, are told in Dock
   const registry = await registryWith();
   const gone = openRepository(networkOf(), { registry: "127.0.0.1:1", path: "team/app" });
   await expect(gone.manifest("v1", never)).rejects.toThrow(
-    'Get "https://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
+    'Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
   );
   const strict = networkOf();
   strict.isInsecure = () => false;

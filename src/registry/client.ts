@@ -5,6 +5,7 @@ import { RegistryConnection } from "./connection.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Descriptor, digestOf, MANIFEST_TYPES, MAX_MANIFEST_BYTES } from "./manifest.ts";
 import type { RegistryNetwork } from "./network.ts";
+import { sendAlong } from "./redirect.ts";
 import { type Refusal, readRefusal, refusalError, refusalText } from "./refusal.ts";
 import type { RegistryResponse } from "./transport.ts";
 
@@ -68,8 +69,10 @@ export function openRepository(network: RegistryNetwork, address: RepositoryAddr
     tags: (signal) => fromAny((source) => source.tags(signal)),
     async *blob(descriptor, signal, offset = 0) {
       let at = offset;
+      // A registry that keeps a foreign layer after all is nearer than where it came from.
+      const places = [...sources, ...(descriptor.urls ?? []).map((url) => foreignPlace(network, url))];
       for (let source = current; ; source++) {
-        const from = sources[source];
+        const from = places[source];
         if (from === undefined) throw unavailable(`no registry is configured for ${address.registry}`);
         try {
           for await (const chunk of from.blob(descriptor, signal, at)) {
@@ -79,8 +82,27 @@ export function openRepository(network: RegistryNetwork, address: RepositoryAddr
           return;
         } catch (error) {
           const isCancelled = error instanceof EngineError && error.kind === "cancelled";
-          if (isCancelled || source === sources.length - 1) throw error;
+          if (isCancelled || source === places.length - 1) throw error;
         }
+      }
+    },
+  };
+}
+
+/** Where a blob may be had. */
+type BlobPlace = Pick<Source, "blob">;
+
+/** An address that a manifest gives for a foreign layer. It is somebody else's, so it sees no account. */
+function foreignPlace(network: RegistryNetwork, url: string): BlobPlace {
+  return {
+    async *blob(descriptor, signal, offset) {
+      const open = (headers: Record<string, string>) =>
+        sendAlong(network, { method: "GET", url: new URL(url), headers }, signal);
+      try {
+        yield* readBlob({ descriptor, offset, retry: network.retry, open, signal });
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        throw new EngineError(error.kind, `foreign layer from ${url}: ${error.message}`, { cause: error });
       }
     },
   };

@@ -2,10 +2,11 @@ import { EngineError } from "../errors/index.ts";
 import { type Challenge, parseChallenge } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import type { RegistryNetwork } from "./network.ts";
+import { sendAlong } from "./redirect.ts";
 import { sendPatiently } from "./retry.ts";
 import type { Endpoint } from "./rules.ts";
 import { basicAuthorization, fetchToken, type Token } from "./token.ts";
-import { type RegistryRequest, type RegistryResponse, send, speaksPlainHttp } from "./transport.ts";
+import { isNoTls, type RegistryRequest, type RegistryResponse, send } from "./transport.ts";
 
 /** A request below the registry's root: "/v2/…", or the whole URL that the registry gave (an upload's Location). */
 export type ConnectionRequest = Omit<RegistryRequest, "url"> & {
@@ -15,7 +16,6 @@ export type ConnectionRequest = Omit<RegistryRequest, "url"> & {
   readonly repeatable?: boolean;
 };
 
-const MAX_REDIRECTS = 10;
 /** A token is not used any more so shortly before its end. */
 const TOKEN_MARGIN_MS = 5_000;
 
@@ -58,7 +58,7 @@ export class RegistryConnection {
     try {
       return await this.#pingBy(first ?? "https", signal);
     } catch (error) {
-      if (second === undefined || (first === "https" && !speaksPlainHttp(error))) throw error;
+      if (second === undefined || (first === "https" && !isNoTls(error))) throw error;
       return await this.#pingBy(second, signal);
     }
   }
@@ -129,25 +129,14 @@ export class RegistryConnection {
     signal: AbortSignal,
   ): Promise<RegistryResponse> {
     const authorization = await this.#authorization(request, url, signal);
-    let target = url;
-    for (let hops = 0; ; hops++) {
+    const { method, body, headers = {} } = request;
+    return sendAlong(
+      this.#network,
+      { method, url, headers, ...(body === undefined ? {} : { body }) },
+      signal,
       // Only the registry itself may see the credentials: a storage service that it points to is somebody else.
-      const secrets = authorization === undefined || target.origin !== root.origin ? {} : { authorization };
-      const { method, body } = request;
-      const headers = { ...request.headers, ...secrets };
-      const response = await send(
-        { method, url: target, headers, ...(body === undefined ? {} : { body }) },
-        this.#network.connector(target),
-        signal,
-      );
-      const { location } = response.headers;
-      const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== undefined;
-      if (!isRedirect || (method !== "GET" && method !== "HEAD")) return response;
-      response.body.destroy();
-      if (hops === MAX_REDIRECTS || !URL.canParse(location, target.href))
-        throw new EngineError("unavailable", `${url.host} redirects without end`);
-      target = new URL(location, target);
-    }
+      (target) => (authorization === undefined || target.origin !== root.origin ? {} : { authorization }),
+    );
   }
 
   async #authorization(
@@ -160,8 +149,9 @@ export class RegistryConnection {
     if (challenge.scheme === "basic") {
       if (this.#credentials === undefined) {
         const verb = method.charAt(0) + method.slice(1).toLowerCase();
+        // Not "unauthorized": for that Docker's client asks the person for a password, also where there is nobody.
         throw new EngineError(
-          "unauthorized",
+          "forbidden",
           `${verb} "${url.origin}${url.pathname}": no basic auth credentials`,
         );
       }

@@ -90,8 +90,10 @@ function layer(value: unknown): Descriptor {
     throw unsupported(`layers of the type "${plain.mediaType.slice(0, 100)}" cannot be unpacked`);
   const { urls } = asObject(value);
   if (!Array.isArray(urls) || !isForeign(plain.mediaType)) return plain;
-  return { ...plain, urls: urls.filter((url) => typeof url === "string" && URL.canParse(url)) };
+  return { ...plain, urls: urls.filter((url) => typeof url === "string" && isWebAddress(url)) };
 }
+
+const isWebAddress = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
 
 /** The entry of an index for a platform, by the rules of `choosePlatform`. Throws not-found in Docker's words. */
 export function selectPlatform(index: ImageIndex, wanted: Platform): ImageIndex["manifests"][number] {

@@ -28,10 +28,15 @@ export const hostPlatform = (): Platform => normalise({ os: "linux", architectur
  * Throws invalid.
  */
 export function parsePlatform(text: string): Platform {
-  const parts = text.toLowerCase().split("/");
-  if (parts.length > 3 || !parts.every((part) => /^[a-z0-9_.-]+$/.test(part)))
-    throw invalid(`"${text}" is an invalid component of platform: want os[/arch[/variant]]`);
-  const [first = "", second, variant] = parts;
+  const parts = text.split("/");
+  if (parts.length > 3) throw invalid(`"${text}": cannot parse platform specifier: invalid argument`);
+  for (const part of parts) {
+    if (!/^[A-Za-z0-9_.-]+$/.test(part))
+      throw invalid(
+        `"${part}" is an invalid component of "${text}": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument`,
+      );
+  }
+  const [first = "", second, variant] = parts.map((part) => part.toLowerCase());
   const host = hostPlatform();
   if (second === undefined) {
     const isSystem = ["linux", "windows", "darwin", "freebsd"].includes(first);

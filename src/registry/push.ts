@@ -22,6 +22,8 @@ export type BlobOutcome =
 
 /** One repository in a registry, for writing. */
 export interface PushTarget {
+  /** Find out whether the registry answers at all. Throws ConnectionError. */
+  open(signal: AbortSignal): Promise<void>;
   /** Size of a manifest that is there already; undefined when it is not. */
   manifestExists(reference: string, signal: AbortSignal): Promise<boolean>;
   /**
@@ -69,6 +71,10 @@ class Target implements PushTarget {
     this.#network = network;
     this.#base = `/v2/${connection.endpoint.path}`;
     this.#scope = `repository:${connection.endpoint.path}:pull,push`;
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.#connection.open(signal);
   }
 
   async manifestExists(reference: string, signal: AbortSignal): Promise<boolean> {

@@ -172,10 +172,11 @@ function wordsFor(url: URL, code: string, cause: unknown): string {
 
 const portOf = (url: URL): string => url.port || (url.protocol === "http:" ? "80" : "443");
 
-/** Whether the failure says that the other side does not speak TLS at all. */
-export const speaksPlainHttp = (error: unknown): boolean =>
-  error instanceof ConnectionError &&
-  (error.code === "ERR_SSL_WRONG_VERSION_NUMBER" || error.code === "EPROTO" || error.code === "ECONNRESET");
+/** What a host fails with that does not speak TLS at all, or not at its usual port. */
+const NO_TLS = ["ERR_SSL_WRONG_VERSION_NUMBER", "EPROTO", "ECONNRESET", "ECONNREFUSED"];
+
+export const isNoTls = (error: unknown): boolean =>
+  error instanceof ConnectionError && NO_TLS.includes(error.code);
 
 /** Whether a second attempt is worthwhile: certificates, names and refusals do not get better by themselves. */
 export const isTransient = (error: unknown): boolean =>

@@ -3,6 +3,7 @@ import { INDEPENDENT, SCENES, type Step } from "./command-scenes.ts";
 import { Comparison, type Replacement } from "./differences.ts";
 import type { Engine } from "./engines.ts";
 import type { Pair } from "./pair.ts";
+import { wordsOf } from "./words.ts";
 
 const REPLACEMENTS: readonly Replacement[] = [
   { reason: "ids", pattern: /\b[0-9a-f]{64}\b/g, by: "ID" },
@@ -65,9 +66,4 @@ async function run(engine: Engine, line: string): Promise<string> {
   const { stdout, stderr, exitCode } = await engine.docker(...wordsOf(line));
   // Without the carriage returns of a stream that could be a terminal's.
   return `docker ${line}\n${stdout}${stderr}exit code ${exitCode}`.replaceAll("\r", "");
-}
-
-/** A shell's words, with single quotes alone. */
-function wordsOf(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 }

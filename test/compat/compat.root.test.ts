@@ -3,6 +3,7 @@ import { describeCommands } from "./commands.ts";
 import { describeCopy } from "./copy.ts";
 import { describeInside } from "./inside.ts";
 import { type Pair, startPair } from "./pair.ts";
+import { describePulls } from "./pulls.ts";
 import { describeSaveLoad } from "./save-load.ts";
 
 let pair: Pair | undefined;
@@ -24,4 +25,5 @@ describe("beside Docker", () => {
   describeCommands(running);
   describe("archives", () => describeSaveLoad(running));
   describeCopy(running);
+  describePulls(running);
 });

@@ -53,7 +53,7 @@ test("what is not there is told in docker's words", async () => {
   expect(absent.exitCode).toBe(1);
   expect(absent.stderr).toContain(`manifest for ${name}:none not found: manifest unknown: manifest unknown`);
   const unknown = await daemon.docker("push", `${name}:none`);
-  expect(unknown.stderr).toContain(`An image does not exist locally with the tag: ${name}`);
+  expect(unknown.stderr).toContain(`tag does not exist: ${name}:none`);
   const nobody = await daemon.docker("pull", "127.0.0.1:1/x");
   expect(nobody.stderr).toContain("connect: connection refused");
 });

@@ -138,7 +138,7 @@ export const load: Command = {
 
 export const importImage: Command = {
   name: "import",
-  usage: "[OPTIONS] file|- [REPOSITORY[:TAG]]",
+  usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
   description: "Import the contents from a tarball to create a filesystem image",
   aliases: ["image import", "import"],
   flags: [
@@ -149,20 +149,16 @@ export const importImage: Command = {
   minArgs: 1,
   maxArgs: 2,
   async run({ flags, args: [source = "", name], client }) {
-    if (/^https?:\/\//.test(source))
-      throw new ExitError(
-        1,
-        `cannot import ${source}: download it and give the file's name, or "-" for STDIN`,
-      );
+    const isUrl = /^https?:\/\//.test(source);
     const query = {
-      fromSrc: "-",
+      fromSrc: isUrl ? source : "-",
       repo: name?.replace(/:[^:/]+$/, ""),
       tag: name === undefined ? undefined : withDefaultTag(parseReference(name)).tag,
       message: flags.optional("message"),
       platform: flags.optional("platform"),
       changes: flags.list("change"),
     };
-    const messages = client.progress("/images/create", query, sourceOf(source));
+    const messages = client.progress("/images/create", query, isUrl ? undefined : sourceOf(source));
     await showProgress(messages, { quiet: false, fd: 1 });
     return 0;
   },

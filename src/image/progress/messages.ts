@@ -3,9 +3,14 @@ import type { ProgressMessage } from "../../wire/index.ts";
 
 /** A line about one layer, in the order of fields in which Docker writes them. */
 export function layerMessage(id: string, status: string, current = 0, total = 0): ProgressMessage {
+  return { ...progressMessage(status, current, total), id };
+}
+
+/** A line about what has no id. */
+export function progressMessage(status: string, current: number, total: number): ProgressMessage {
   const progress = progressBar(current, total);
-  if (progress === "") return { status, progressDetail: {}, id };
-  return { status, progressDetail: { current, ...(total > 0 ? { total } : {}) }, progress, id };
+  if (progress === "") return { status, progressDetail: {} };
+  return { status, progressDetail: { current, ...(total > 0 ? { total } : {}) }, progress };
 }
 
 const WIDTH = 50;
@@ -28,23 +33,31 @@ const INTERVAL_MS = 100;
 
 /** Tells of a layer's bytes as they pass, now and then and at the end. */
 export class LayerMeter {
-  readonly #id: string;
+  readonly #id: string | undefined;
   readonly #report: (message: ProgressMessage) => void;
   #lastMs = 0;
 
-  constructor(id: string, report: (message: ProgressMessage) => void) {
+  /** Without an id the messages have none. */
+  constructor(id: string | undefined, report: (message: ProgressMessage) => void) {
     this.#id = id;
     this.#report = report;
   }
 
   say(status: string): void {
-    this.#report(layerMessage(this.#id, status));
+    this.#tell(status, 0, 0);
   }
 
   count(status: string, current: number, total: number): void {
     const now = performance.now();
     if (current < total && now - this.#lastMs < INTERVAL_MS) return;
     this.#lastMs = now;
-    this.#report(layerMessage(this.#id, status, current, total));
+    this.#tell(status, current, total);
+  }
+
+  #tell(status: string, current: number, total: number): void {
+    const id = this.#id;
+    this.#report(
+      id === undefined ? progressMessage(status, current, total) : layerMessage(id, status, current, total),
+    );
   }
 }

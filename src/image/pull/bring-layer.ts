@@ -55,7 +55,13 @@ export async function bringLayer(
   await using ingest = await content.resume(layer.digest);
   let open: OpenLayer | undefined;
   try {
-    open = await downloads(() => obtain(context, layer, ingest, meter, signal));
+    let hasPlace = false;
+    const obtaining = downloads(() => {
+      hasPlace = true;
+      return obtain(context, layer, ingest, meter, signal);
+    });
+    if (!hasPlace) meter.say("Waiting");
+    open = await obtaining;
     await below;
     signal.throwIfAborted();
     if (open === undefined) return;

@@ -59,11 +59,16 @@ async function pullOne(
 ): Promise<void> {
   const repository = open(context, reference, options);
   try {
-    await pullReference(context, repository, reference, platform, report, signal);
+    const isFresh = await pullReference(context, repository, reference, platform, report, signal);
+    report(statusOf(familiarString(reference), isFresh));
   } catch (error) {
     throw signal.aborted ? cancelled("the pull was cancelled", { cause: error }) : error;
   }
 }
+
+const statusOf = (name: string, isFresh: boolean): ProgressMessage => ({
+  status: `Status: ${isFresh ? "Downloaded newer image for" : "Image is up to date for"} ${name}`,
+});
 
 async function pullAll(
   context: ImageContext,
@@ -75,9 +80,11 @@ async function pullAll(
   const { registry, path } = reference;
   const repository = open(context, reference, options);
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  let isFresh = false;
   for (const tag of await repository.tags(signal)) {
     try {
-      await pullReference(context, repository, { registry, path, tag }, platform, report, signal);
+      const one = { registry, path, tag };
+      if (await pullReference(context, repository, one, platform, report, signal)) isFresh = true;
     } catch (error) {
       // Charts, signatures and images for other machines live beside what can be run here.
       const isOther =
@@ -86,6 +93,7 @@ async function pullAll(
       report({ status: `${tag}: ${error.message}` });
     }
   }
+  report(statusOf(familiarName(reference), isFresh));
 }
 
 function open(
@@ -97,6 +105,7 @@ function open(
   return openRepository(context.registries, address);
 }
 
+/** Gives whether the name is new, or leads to another image than before. */
 async function pullReference(
   context: ImageContext,
   repository: Repository,
@@ -104,7 +113,7 @@ async function pullReference(
   platform: Platform | undefined,
   report: Report,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const asked = reference.digest ?? reference.tag ?? "latest";
   const name = familiarString(reference);
   const top = await repository.manifest(asked, signal);
@@ -141,7 +150,7 @@ async function pullReference(
   const record = id === undefined ? undefined : context.table.find(id);
   publishImageEvent(context, "pull", name, familiarName(reference), record);
   report({ status: `Digest: ${top.digest}` });
-  report({ status: `Status: ${fresh ? "Downloaded newer image for" : "Image is up to date for"} ${name}` });
+  return fresh;
 }
 
 /** Give the image its tag and its digest in that repository. True when either is new for it. */

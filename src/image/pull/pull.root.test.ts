@@ -65,6 +65,13 @@ test("an image is pulled: layers in their order, blobs kept, names and digests w
   expect(linesOf(await pull("team/app:v1")).at(-1)).toContain("Image is up to date for");
 });
 
+test("layers beyond those that are downloaded at a time wait, the lowest first", async () => {
+  const layers = await Promise.all(["a", "b", "c", "d", "e"].map((name) => layer(name)));
+  const image = registry.addImage("app", "v1", layers);
+  const waiting = linesOf(await pull("app:v1")).filter((line) => line?.endsWith(": Waiting"));
+  expect(waiting).toEqual(image.layers.slice(3).map((digest) => `${digest.slice(7, 19)}: Waiting`));
+});
+
 test("a layer without its parents' folders is unpacked in its turn", async () => {
   const tar = await tarOf(textFile("etc/alone", "x"));
   registry.addImage("app", "v1", [await layer("a"), { bytes: gzipSync(tar), diffId: digestOf(tar) }]);
@@ -107,6 +114,36 @@ test("of an index the image for this machine is taken, of --platform the one ask
   );
 });
 
+test("a foreign layer comes from its own address and is not pushed; the manifest stays as it is", async () => {
+  const foreign = await layer("foreign");
+  await using elsewhere = await FaultyRegistry.start();
+  elsewhere.fault = (_request, response, path) => {
+    if (path === "/layer") response.writeHead(200).end(foreign.bytes);
+    return path === "/layer";
+  };
+  const { digest, id } = registry.addImage("app", "v1", [await layer("own"), foreign]);
+  const { bytes } = registry.manifests.get(`app ${digest}`) ?? { bytes: Buffer.alloc(0) };
+  const manifest = JSON.parse(bytes.toString("utf8"));
+  const address = `http://${elsewhere.host}/layer`;
+  Object.assign(manifest.layers[1], {
+    mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+    urls: [address],
+  });
+  const named = registry.addManifest("app", "foreign", manifest, manifest.mediaType);
+  registry.blobs.delete(digestOf(foreign.bytes));
+  await pull("app:foreign");
+  expect(engine.images.inspect(`${registry.host}/app:foreign`).Id).toBe(id);
+  expect(elsewhere.requests.map(({ line, authorization }) => [line, authorization])).toEqual([
+    ["GET /layer", undefined],
+  ]);
+  engine.images.tag(id, `${registry.host}/copy`, "v1");
+  const pushing = engine.images.push(`${registry.host}/copy:v1`, { tag: "" }, never);
+  const pushed = linesOf(await Array.fromAsync(pushing));
+  expect(pushed).toContain(`${foreign.diffId.slice(7, 19)}: Skipped foreign layer`);
+  expect(registry.blobs.has(digestOf(foreign.bytes))).toBe(false);
+  expect(`${digestOf(registry.manifests.get("copy v1")?.bytes ?? "")}`).toBe(named);
+});
+
 test("all tags of a repository are pulled, and what is no image among them is passed over", async () => {
   registry.addImage("app", "v1", [await layer("one")]);
   registry.addImage("app", "v2", [await layer("two")]);
@@ -117,7 +154,9 @@ test("all tags of a repository are pulled, and what is no image among them is pa
   };
   registry.addManifest("app", "chart", chart, "application/vnd.oci.image.manifest.v1+json");
   const lines = linesOf(await pull("app", { allTags: true }));
-  expect(lines.filter((line) => line?.startsWith("Status:"))).toHaveLength(2);
+  expect(lines.filter((line) => line?.startsWith("Status:"))).toEqual([
+    `Status: Downloaded newer image for ${registry.host}/app`,
+  ]);
   expect(lines.some((line) => line?.includes("this is an artifact, not an image"))).toBe(true);
 });
 
@@ -223,7 +262,7 @@ describe("what is wrong is refused, leaves nothing, and does not stand in the wa
       (digest) => registry.blobs.set(digest, Buffer.concat([blob(digest), Buffer.alloc(9)])),
       "goes on after",
     ],
-    ["a missing layer", (digest) => registry.blobs.delete(digest), "blob unknown"],
+    ["a missing layer", (digest) => registry.blobs.delete(digest), "unknown blob"],
   ];
   const blob = (digest: string) => registry.blobs.get(digest) ?? Buffer.alloc(0);
   const flip = (digest: string) => {

@@ -27,7 +27,7 @@ import { findIndex, type LocalIndex } from "./local-index.ts";
 const UPLOADS = 5;
 const MAX_DOCUMENT_BYTES = 8 << 20;
 
-/** `docker push`: one tag, or all of a repository. Errors before the first message are thrown by the first `next`. */
+/** `docker push`: one tag, or all of a repository. That nothing has the name is told after the first message, as Docker does. */
 export function pushImage(
   context: ImageContext,
   text: string,
@@ -37,10 +37,9 @@ export function pushImage(
   const parsed = parseReference(text);
   if (parsed.digest !== undefined) throw invalid("cannot push a digest reference");
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
-  const references = namedImages(context, parsed, options.tag);
   return progressOf(async (report, stop) => {
     try {
-      await pushAll(context, references, options, platform, report, stop);
+      await pushAll(context, parsed, options, platform, report, stop);
     } catch (error) {
       throw stop.aborted ? cancelled("the push was cancelled", { cause: error }) : error;
     }
@@ -52,40 +51,38 @@ interface Named {
   readonly image: ImageRecord;
 }
 
+/** Throws not-found in Docker's words. */
 function namedImages(context: ImageContext, parsed: Reference, tag: string): Named[] {
   const chosen = tag === "" ? parsed.tag : tag;
-  const names =
-    chosen === undefined
-      ? context.table.namesOf(fullRepository(parsed)).map(({ name }) => name)
-      : [fullName({ ...parsed, tag: chosen })];
+  const all = context.table.namesOf(fullRepository(parsed)).map(({ name }) => name);
+  if (all.length === 0)
+    throw notFound(`An image does not exist locally with the tag: ${familiarName(parsed)}`);
+  const names = chosen === undefined ? all : [fullName({ ...parsed, tag: chosen })];
   const found = names.flatMap((name) => {
     const image = context.table.find(context.table.idByName(name) ?? "");
     return image === undefined ? [] : [{ reference: parseReference(name), image }];
   });
-  if (found.length === 0)
-    throw notFound(
-      `An image does not exist locally with the tag: ${familiarName(parsed)}${chosen === undefined ? "" : `:${chosen}`}`,
-    );
+  if (found.length === 0) throw notFound(`tag does not exist: ${familiarName(parsed)}:${chosen}`);
   return found;
 }
 
 async function pushAll(
   context: ImageContext,
-  named: readonly Named[],
-  { credentials }: PushOptions,
+  parsed: Reference,
+  { credentials, tag }: PushOptions,
   platform: Platform | undefined,
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
-  const [first] = named;
-  if (first === undefined) return;
-  const { registry, path } = first.reference;
+  const { registry, path } = parsed;
   const target = openPushTarget(context.registries, {
     registry,
     path,
     ...(credentials === undefined ? {} : { credentials }),
   });
   report({ status: `The push refers to repository [${registry}/${path}]` });
+  const named = namedImages(context, parsed, tag);
+  await target.open(signal);
   for (const { reference, image } of named) {
     using lease = context.leases.take();
     await new Push(context, target, reference, lease, report, signal).tag(image, platform);
