@@ -39,6 +39,15 @@ export const buildRoutes: Routes = {
     x.engine.builds.offerSecrets(x.query.string("session"), parseSecrets(await readJson(x)));
     sendNothing(x, 204);
   },
+  "POST /build/cache/layout": async (x) => {
+    await x.engine.builds.offerCache(x.query.string("session"), x.query.string("name"), x.request);
+    sendNothing(x, 204);
+  },
+  "GET /build/cache/layout": async (x) => {
+    const layout = await x.engine.builds.takeCache(x.query.string("session"), x.query.string("name"));
+    x.response.writeHead(200, { "Content-Type": "application/x-tar" });
+    await pipeline(layout, x.response);
+  },
   "POST /build/check": async (x) => {
     const { file, source, findings, fails } = await x.engine.builds.check(
       parseBuild(x.query, x.request),

@@ -1,5 +1,7 @@
 import { EngineError } from "../errors/index.ts";
 import type { ResolvedImage } from "../image/index.ts";
+import { parseReference } from "../reference/index.ts";
+import type { Accounts } from "../registry/index.ts";
 import type { BuildContext } from "./dependencies.ts";
 import type { BuildEvent, StepInfo } from "./events.ts";
 import { type ImageSource, scratch } from "./plan/plan.ts";
@@ -13,7 +15,13 @@ export function baseImages(
     pull,
     tell,
     isPlatformGiven,
-  }: { pull: boolean; tell: (event: BuildEvent) => void; isPlatformGiven: boolean },
+    accounts,
+  }: {
+    pull: boolean;
+    tell: (event: BuildEvent) => void;
+    isPlatformGiven: boolean;
+    accounts: Accounts;
+  },
   signal: AbortSignal,
 ): ImageSource {
   const found = new Map<string, Promise<ResolvedImage>>();
@@ -27,7 +35,11 @@ export function baseImages(
         // A known image of another platform is an error that no pull mends by itself, but the registry may have this one.
       }
     }
-    const where = platform === undefined ? {} : { platform };
+    const credentials = accounts(parseReference(reference).registry);
+    const where = {
+      ...(platform === undefined ? {} : { platform }),
+      ...(credentials === undefined ? {} : { credentials }),
+    };
     for await (const { status, id } of context.images.pull(reference, where, signal)) {
       if (status !== undefined) tell({ kind: "note", text: id === undefined ? status : `${id}: ${status}` });
     }

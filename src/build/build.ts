@@ -3,6 +3,10 @@ import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
 import { baseImages } from "./base-images.ts";
 import { pruneToLimit } from "./cache/prune.ts";
+import { Recipes } from "./cache/recipe.ts";
+import type { CacheLayout } from "./cache/remote/layouts.ts";
+import { readCacheSources } from "./cache/remote/sources.ts";
+import { writeCacheTargets } from "./cache/remote/targets.ts";
 import { takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, EventQueue } from "./events.ts";
@@ -65,9 +69,14 @@ export async function* runBuild(
 async function work(
   context: BuildContext,
   request: BuildRequest,
-  tell: (event: BuildEvent) => void,
+  hear: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const begun = new Set<number>();
+  const tell = (event: BuildEvent) => {
+    if (event.kind === "started") begun.add(event.step);
+    hear(event);
+  };
   const secrets = context.secrets.take(request.session);
   await using files = await takeContext(context, request.source, request.dockerfile, signal);
   let parsed: Dockerfile | undefined;
@@ -81,16 +90,21 @@ async function work(
       );
     const images = baseImages(
       context,
-      { pull: request.pull, tell, isPlatformGiven: request.platform !== "" },
+      { pull: request.pull, tell, isPlatformGiven: request.platform !== "", accounts: request.accounts },
       signal,
     );
     const plan = await planBuild(parsed, request, images);
     tell({ kind: "plan", steps: plan.steps });
-    if (request.cacheFrom.length > 0) {
-      const text = "[Warning] --cache-from is not used: this engine looks results up in its own cache alone";
-      tell({ kind: "note", text });
-    }
     using lease = context.images.lease();
+    using layouts = takeLayouts(context, request);
+    const warn = (text: string) => tell({ kind: "note", text });
+    const foreign = await readCacheSources(context, request, layouts.byName, warn, signal);
+    const recipes = new Recipes({
+      request,
+      files: files.tree,
+      epochSeconds: plan.epochSeconds,
+      chainOf: (id) => context.images.layersOf(id)?.layers.at(-1)?.chainId,
+    });
     await using solver = new Solver(
       {
         context,
@@ -101,17 +115,22 @@ async function work(
         tell,
         lease,
         target: plan.target.top,
+        recipes,
+        foreign,
       },
       signal,
     );
     const solved = await solver.run(plan.target.top);
-    // Steps that change nothing but the config are done when all others are.
-    for (const { step, isMetadata } of plan.steps) {
-      if (!isMetadata) continue;
+    // Steps that change nothing but the config are done when all others are; those that nobody asked for were not needed,
+    // because a cache has what was made of them.
+    for (const { step, isMetadata, text } of plan.steps) {
+      if (begun.has(step)) continue;
+      const cached = !isMetadata && !/^FROM\b/i.test(text);
       tell({ kind: "started", step, atMs: Date.now() });
-      tell({ kind: "finished", step, atMs: Date.now(), cached: false, result: "" });
+      tell({ kind: "finished", step, atMs: Date.now(), cached, result: "" });
     }
     const id = await exportImage(context, request, plan, solver, solved, lease, signal);
+    await writeCacheTargets({ context, request, plan, solver, imageId: id, tell: warn }, signal);
     if (plan.unusedArgs.length > 0)
       tell({
         kind: "note",
@@ -122,4 +141,21 @@ async function work(
     throw error instanceof EngineError ? new BuildFailure(error, files.dockerfile, parsed) : error;
   }
   await pruneToLimit(context);
+  // Blobs that came from or were made for other machines have no owner here.
+  if (request.cacheFrom.length + request.cacheTo.length > 0) await context.images.collectGarbage();
+}
+
+/** The caches that the client sent for this build; held until it ends. */
+function takeLayouts({ cacheLayouts }: BuildContext, { cacheFrom, session }: BuildRequest) {
+  const byName = new Map<string, CacheLayout>();
+  for (const source of cacheFrom) {
+    const layout = source.kind === "local" ? cacheLayouts.take(session, source.name) : undefined;
+    if (layout !== undefined && source.kind === "local") byName.set(source.name, layout);
+  }
+  return {
+    byName,
+    [Symbol.dispose]() {
+      for (const layout of byName.values()) layout[Symbol.dispose]();
+    },
+  };
 }

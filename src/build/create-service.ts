@@ -1,8 +1,10 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { notFound } from "../errors/index.ts";
 import { runBuild } from "./build.ts";
 import { CacheMounts } from "./cache/mounts.ts";
 import { cacheRecords, prune } from "./cache/prune.ts";
+import { CacheLayouts, readCacheLayout, writeCacheLayout } from "./cache/remote/layouts.ts";
 import { CacheTable } from "./cache/table.ts";
 import { checkDockerfile } from "./check.ts";
 import type { BuildContext, BuildServiceOptions } from "./dependencies.ts";
@@ -25,6 +27,7 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     ...options,
     cache: new CacheTable(options.store),
     cacheMounts: new CacheMounts(options.store, join(options.folder, "mounts")),
+    cacheLayouts: new CacheLayouts(),
     secrets: new SecretOffers(),
   };
   const history = new BuildHistory();
@@ -32,6 +35,20 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     build: (request, signal) => runBuild(context, history, request, signal),
     check: (request, signal) => checkDockerfile(context, request, signal),
     offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
+    async offerCache(session, name, layout) {
+      const lease = context.images.lease();
+      try {
+        context.cacheLayouts.put(session, name, await readCacheLayout(context.content, layout, lease));
+      } catch (error) {
+        lease[Symbol.dispose]();
+        throw error;
+      }
+    },
+    async takeCache(session, name) {
+      const layout = context.cacheLayouts.take(session, name);
+      if (layout === undefined) throw notFound(`no cache ${name} was written for this session`);
+      return writeCacheLayout(context.content, layout);
+    },
     exportTree: (image, signal) => exportTree(context, image, signal),
     cacheRecords: () => cacheRecords(context),
     prune: (how) => prune(context, how),

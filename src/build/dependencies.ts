@@ -3,9 +3,11 @@ import type { ContentStore } from "../content/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
+import type { RegistryNetwork } from "../registry/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { CacheMounts } from "./cache/mounts.ts";
+import type { CacheLayouts } from "./cache/remote/layouts.ts";
 import type { CacheTable } from "./cache/table.ts";
 import type { SecretOffers } from "./secrets.ts";
 
@@ -14,9 +16,22 @@ export interface BuildServiceOptions {
   readonly store: Store;
   readonly content: ContentStore;
   readonly snapshotter: OverlaySnapshotter;
-  readonly images: Pick<ImageService, "resolve" | "pull" | "assemble" | "layersOf" | "lease" | "inspect"> & {
+  readonly images: Pick<
+    ImageService,
+    | "resolve"
+    | "pull"
+    | "assemble"
+    | "layersOf"
+    | "lease"
+    | "inspect"
+    | "bringLayers"
+    | "blobOf"
+    | "compressLayer"
+    | "compressLayers"
+  > & {
     collectGarbage(): Promise<void>;
   };
+  readonly registries: RegistryNetwork;
   /** Whether an image has this layer. */
   readonly isChainOfImage: (chainId: string) => boolean;
   readonly steps: StepOptions;
@@ -36,5 +51,6 @@ export interface BuildServiceOptions {
 export interface BuildContext extends BuildServiceOptions {
   readonly cache: CacheTable;
   readonly cacheMounts: CacheMounts;
+  readonly cacheLayouts: CacheLayouts;
   readonly secrets: SecretOffers;
 }

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { Accounts } from "../registry/index.ts";
 import type { HostConfig } from "../wire/index.ts";
 import type { BuildEvent } from "./events.ts";
 import type { Finding } from "./finding.ts";
@@ -17,6 +18,10 @@ export interface BuildService {
   check(request: BuildRequest, signal: AbortSignal): Promise<CheckReport>;
   /** Keep secrets and agent sockets for the build that names this session; they are forgotten with it, or after a minute. */
   offerSecrets(session: string, secrets: OfferedSecrets): void;
+  /** Keep a cache that a client brings (a tar of an OCI layout) for the build that names this session and name. Throws invalid. */
+  offerCache(session: string, name: string, layout: Readable): Promise<void>;
+  /** The cache that a build left for its client, once, as a tar of an OCI layout. Throws not-found. */
+  takeCache(session: string, name: string): Promise<Readable>;
   /** All files of an image as a tar. Throws not-found. */
   exportTree(image: string, signal: AbortSignal): Promise<Readable>;
   /** What the cache keeps, oldest use first. */
@@ -50,10 +55,39 @@ export interface BuildRequest {
   readonly allow: ReadonlySet<string>;
   /** Names of sources that replace images and stages: "docker-image://…", or another archive's name. */
   readonly namedContexts: ReadonlyMap<string, string>;
-  /** Images that a client takes for sources of cache: this engine has one cache for all builds, and says so. */
-  readonly cacheFrom: readonly string[];
+  /** Where results of other machines are looked for. */
+  readonly cacheFrom: readonly CacheSource[];
+  /** Where the results of this build go for other machines. */
+  readonly cacheTo: readonly CacheTarget[];
+  /** Of the registries that images and caches come from and go to. */
+  readonly accounts: Accounts;
   readonly session: string;
 }
+
+/** A cache of another machine. */
+export type CacheSource =
+  /** A cache manifest in a registry, or an image, here or there, that was built with an inline cache. */
+  | { readonly kind: "registry"; readonly ref: string }
+  /** An OCI layout that the client has sent under this name. */
+  | { readonly kind: "local"; readonly name: string };
+
+/** A cache for other machines. */
+export type CacheTarget =
+  /** Within the config of the image itself. */
+  | { readonly kind: "inline" }
+  /** A manifest of its own. */
+  | {
+      readonly kind: "registry";
+      readonly ref: string;
+      readonly mode: CacheMode;
+      /** A failure is only told. */
+      readonly ignoreError: boolean;
+    }
+  /** An OCI layout that the client fetches under this name. */
+  | { readonly kind: "local"; readonly name: string; readonly mode: CacheMode };
+
+/** Results of the steps that the image is made of, or of all steps. */
+export type CacheMode = "min" | "max";
 
 export type ContextSource =
   | { readonly kind: "archive"; readonly stream: Readable }

@@ -1,20 +1,23 @@
 import { createHash } from "node:crypto";
 import { chmodSync, chownSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { MEDIA, packLayer } from "../archive/index.ts";
+import { packLayer } from "../archive/index.ts";
 import type { Digest, Ingest } from "../content/index.ts";
 import { cancelled } from "../errors/index.ts";
 import { chainIdsOf, type ImageLayer, type Lease } from "../image/index.ts";
 import { limiter } from "../platform/index.ts";
 import { copyIntoTree, type LayerDraft, type SnapshotMount } from "../snapshot/index.ts";
+import { bringAhead, bringForeign, findHere, layerOf } from "./cache/find-result.ts";
+import type { Recipes } from "./cache/recipe.ts";
+import type { ForeignResults } from "./cache/remote/sources.ts";
 import type { CachedLayer } from "./cache/table.ts";
 import type { BuildContext } from "./dependencies.ts";
-import type { BuildEvent } from "./events.ts";
+import type { BuildEvent, StepInfo } from "./events.ts";
 import { located } from "./plan/planning.ts";
 import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "./plan/vertex.ts";
-import type { BuildRequest, OfferedSecrets } from "./service.ts";
+import type { BuildRequest, CacheMode, OfferedSecrets } from "./service.ts";
 import { prepareCopy } from "./steps/copy.ts";
-import { executeRun, identityOfRun } from "./steps/run.ts";
+import { contentOf, executeRun, identityOfRun } from "./steps/run.ts";
 import { byteName, SourceTree } from "./steps/source-tree.ts";
 
 /** The tree that an operation came to. */
@@ -29,6 +32,14 @@ export interface Solved {
   readonly madeAtMs: number;
   /** Made in this build, so that what stands on it cannot be in the cache. */
   readonly isFresh: boolean;
+}
+
+/** A result and the names under which it is found again. */
+export interface BuildResult {
+  readonly keys: readonly string[];
+  /** Base first. */
+  readonly layers: readonly ImageLayer[];
+  readonly madeAtMs: number;
 }
 
 interface Packed {
@@ -46,6 +57,8 @@ export interface SolverOptions {
   readonly lease: Lease;
   /** Layers of this vertex's chain become blobs as they are made. */
   readonly target: Vertex;
+  readonly recipes: Recipes;
+  readonly foreign: ForeignResults;
 }
 
 /** Of the format of keys: other keys are other results. */
@@ -64,6 +77,8 @@ export class Solver implements AsyncDisposable {
   readonly #drafts: LayerDraft[] = [];
   readonly #ingests = new Map<Digest, Ingest>();
   readonly #hits: string[] = [];
+  /** Of what was solved, by content: known once it is. */
+  readonly #keys = new Map<Vertex, string>();
   readonly #packing: Promise<unknown>[] = [];
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -72,10 +87,7 @@ export class Solver implements AsyncDisposable {
   constructor(options: SolverOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    for (let at: Vertex = options.target; ; at = at.base) {
-      this.#exported.add(at);
-      if (at.kind === "source") break;
-    }
+    for (const vertex of chainOf(options.target)) this.#exported.add(vertex);
   }
 
   /** Blobs that this build made and that are not yet in the content store. */
@@ -111,10 +123,38 @@ export class Solver implements AsyncDisposable {
 
   async #work(vertex: Vertex): Promise<Solved> {
     if (vertex.kind === "source") return this.#source(vertex);
+    const known = await this.#byRecipe(vertex);
+    if (known !== undefined) return known;
     // All at once: stages that do not need each other run side by side.
     await Promise.all(inputsOf(vertex).map((input) => this.solve(input)));
     const base = await this.solve(vertex.base);
     return located(vertex.step, () => this.#step(vertex, base));
+  }
+
+  /**
+   * A result that is known by how it is made, without a look at what is copied or mounted into it: only caches of other
+   * machines have such, and what came from them.
+   */
+  async #byRecipe(vertex: Exclude<Vertex, { kind: "source" }>): Promise<Solved | undefined> {
+    const { foreign, recipes, context } = this.#options;
+    if (foreign.isEmpty && !context.cache.hasForeign) return undefined;
+    const recipe = await located(vertex.step, () => recipes.of(vertex, this.#signal));
+    if (recipe === undefined || !(foreign.has(recipe) || context.cache.find(recipe) !== undefined))
+      return undefined;
+    // The whole chain at once, before its parts are asked for one after the other.
+    this.#packing.push(bringAhead(this.#options, recipe, this.#signal));
+    const base = await this.solve(vertex.base);
+    const hit = await located(vertex.step, () => this.#lookUp(recipe, vertex, base));
+    if (hit === undefined) return undefined;
+    const { step } = vertex.step;
+    this.#options.tell({ kind: "started", step, atMs: Date.now() });
+    await this.#tellCached(vertex, hit);
+    return hit;
+  }
+
+  async #tellCached({ step: { step } }: { readonly step: StepInfo }, hit: Solved): Promise<void> {
+    const result = (await hit.layers).at(-1)?.chainId ?? "";
+    this.#options.tell({ kind: "finished", step, atMs: Date.now(), cached: true, result });
   }
 
   async #source({ imageId, step }: Extract<Vertex, { kind: "source" }>): Promise<Solved> {
@@ -159,17 +199,10 @@ export class Solver implements AsyncDisposable {
           )
           .digest("hex");
       if (!base.isFresh && !vertex.noCache) {
-        const layers = await base.layers;
-        const hit = this.#lookUp(keyOn(layers), layers, base.madeAtMs);
+        const hit = await this.#lookUp(keyOn(await base.layers), vertex, base);
         if (hit !== undefined) {
-          const own = await hit.own;
-          tell({
-            kind: "finished",
-            step,
-            atMs: Date.now(),
-            cached: true,
-            result: own?.chainId ?? layers.at(-1)?.chainId ?? "",
-          });
+          this.#keys.set(vertex, keyOn(await base.layers));
+          await this.#tellCached(vertex, hit);
           return hit;
         }
       }
@@ -185,21 +218,25 @@ export class Solver implements AsyncDisposable {
     }
   }
 
-  #lookUp(key: string, below: readonly ImageLayer[], belowMadeAtMs: number): Solved | undefined {
-    const { cache, snapshotter } = this.#options.context;
-    const found = cache.find(key);
-    if (found === undefined) return undefined;
-    const chainId = found.layer?.chainId ?? below.at(-1)?.chainId;
-    if (found.layer !== undefined && snapshotter.findLayer(found.layer.chainId) === undefined)
-      return undefined;
+  /** What this engine's cache, or else one of another machine, has under a key for the base that is at hand. */
+  async #lookUp(
+    key: string,
+    { step }: { readonly step: StepInfo },
+    base: Solved,
+  ): Promise<Solved | undefined> {
+    const below = await base.layers;
+    const own =
+      findHere(this.#options, key, below) ??
+      (await bringForeign(this.#options, key, step.text, below, this.#signal));
+    if (own === undefined) return undefined;
     this.#hits.push(key);
-    if (found.layer !== undefined) this.#options.lease.add(found.layer.chainId);
-    const own = found.layer === undefined ? undefined : layerOf(found.layer, 0);
+    const layers = own.layer === undefined ? below : [...below, own.layer];
+    const chainId = layers.at(-1)?.chainId;
     return {
-      lower: chainId === undefined ? [] : snapshotter.view(chainId).lower,
-      layers: Promise.resolve(own === undefined ? below : [...below, own]),
-      own: Promise.resolve(own),
-      madeAtMs: Math.max(found.createdAtMs, belowMadeAtMs),
+      lower: chainId === undefined ? [] : this.#options.context.snapshotter.view(chainId).lower,
+      layers: Promise.resolve(layers),
+      own: Promise.resolve(own.layer),
+      madeAtMs: Math.max(own.madeAtMs, base.madeAtMs),
       isFresh: false,
     };
   }
@@ -231,12 +268,16 @@ export class Solver implements AsyncDisposable {
 
   async #identity(vertex: Exclude<Vertex, { kind: "source" | "copy" }>): Promise<unknown> {
     if (vertex.kind === "folder") return vertex.path;
-    const chainOf = async ({ input }: RunMount) => {
-      if (input === undefined || input === "context") return undefined;
-      return (await (await this.solve(input)).layers).at(-1)?.chainId;
-    };
     const treeOf = await this.#mountTrees(vertex);
-    return identityOfRun(vertex, this.#options.request, treeOf, chainOf, this.#signal);
+    return identityOfRun(vertex, this.#options.request, async (mount) => {
+      const tree = treeOf(mount);
+      if (tree === undefined) return undefined;
+      const { source, input } = mount;
+      // The whole tree of a vertex is known by its chain; parts of it, and the context, by what is in them.
+      const isWhole = (source === "" || source === "/") && input !== undefined && input !== "context";
+      const chainId = isWhole ? (await (await this.solve(input)).layers).at(-1)?.chainId : undefined;
+      return chainId ?? contentOf(tree, byteName(source), this.#signal);
+    });
   }
 
   async #execute(
@@ -326,6 +367,7 @@ export class Solver implements AsyncDisposable {
       const below = await base.layers;
       const parent = below.at(-1)?.chainId;
       const key = keyOn(below);
+      this.#keys.set(vertex, key);
       // The root folder alone: nothing was changed.
       if (packed.entries <= 1) {
         context.cache.put(key, parent, undefined, vertex.step.text, madeAtMs);
@@ -353,6 +395,47 @@ export class Solver implements AsyncDisposable {
     }
   }
 
+  /**
+   * The results that a cache of this build has, each under its keys: of the chain of `vertex` alone ("min"), or of all that
+   * was made and all that is known already ("max").
+   */
+  async results(vertex: Vertex, mode: CacheMode): Promise<BuildResult[]> {
+    if (mode === "max") await this.#solveKnown(vertex);
+    const wanted = mode === "max" ? [...this.#solved.keys()] : chainOf(vertex);
+    const results: BuildResult[] = [];
+    for (const each of wanted) {
+      if (each.kind === "source") continue;
+      const recipe = await this.#options.recipes.of(each, this.#signal);
+      const keys = [recipe, this.#keys.get(each)].filter((key) => key !== undefined);
+      const { layers, madeAtMs } = await this.solve(each);
+      results.push({ keys, layers: await layers, madeAtMs });
+    }
+    return results;
+  }
+
+  /** What was not looked at because results were known without it is part of the cache as well, if it is had without work. */
+  async #solveKnown(vertex: Vertex): Promise<void> {
+    const seen = new Set<Vertex>();
+    const waiting = [vertex];
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      if (seen.has(at)) continue;
+      seen.add(at);
+      waiting.push(...inputsOf(at));
+      if (!this.#solved.has(at) && (await this.#isKnown(at))) await this.solve(at);
+    }
+  }
+
+  async #isKnown(vertex: Vertex): Promise<boolean> {
+    const { foreign, recipes, context } = this.#options;
+    for (const each of chainOf(vertex)) {
+      if (each.kind === "source" || this.#solved.has(each)) continue;
+      const recipe = await recipes.of(each, this.#signal);
+      if (recipe === undefined || !(foreign.has(recipe) || context.cache.find(recipe) !== undefined))
+        return false;
+    }
+    return true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(cancelled("the build has ended"));
     await Promise.allSettled([...this.#solved.values(), ...this.#packing]);
@@ -361,15 +444,12 @@ export class Solver implements AsyncDisposable {
   }
 }
 
-/** As an image has it: its blob is the uncompressed tar. */
-const layerOf = ({ diffId, chainId, sizeBytes }: CachedLayer, blobBytes: number): ImageLayer => ({
-  diffId,
-  chainId,
-  sizeBytes,
-  blobDigest: diffId,
-  blobBytes,
-  mediaType: MEDIA.layer,
-});
+/** A vertex and all that it stands on, base last. */
+function chainOf(vertex: Vertex): Vertex[] {
+  const chain = [vertex];
+  for (let at = vertex; at.kind !== "source"; at = at.base) chain.push(at.base);
+  return chain;
+}
 
 /** The root folder of a tree is its topmost layer's: a new layer begins with what the one below has. */
 function likeRoot(folder: string, below: string | undefined): void {

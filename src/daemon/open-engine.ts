@@ -154,6 +154,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     content,
     snapshotter,
     images,
+    registries,
     isChainOfImage: (chainId) => images.hasLayer(chainId),
     steps: { planner, launcher, network: networks, store },
     events,

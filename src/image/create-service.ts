@@ -20,8 +20,10 @@ import { findImage, findImageOrUndefined } from "./lookup.ts";
 import { familiar, nameFrom } from "./names.ts";
 import { pruneImages } from "./prune.ts";
 import { publishImageEvent } from "./publish.ts";
+import { obtainAll } from "./pull/fetch-image.ts";
 import { LayerFetches } from "./pull/layer-fetches.ts";
 import { pullImage } from "./pull/pull-image.ts";
+import { compressed, withCompressedLayers } from "./push/compress-layers.ts";
 import { pushImage } from "./push/push-image.ts";
 import { inspectDistribution, login, search } from "./registry-queries.ts";
 import { removeImage } from "./remove.ts";
@@ -95,6 +97,14 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       const image = context.table.find(id);
       return image === undefined ? undefined : { document: image.document, layers: image.layers };
     },
+    bringLayers: (layers, signal) => obtainAll(context, layers, () => undefined, signal),
+    blobOf: (diffId) => context.table.blobOf(diffId),
+    async compressLayers(id, lease, signal) {
+      const { image } = findImage(context, id);
+      for (const { blobDigest } of image.layers) lease.add(blobDigest);
+      return (await withCompressedLayers(context, image, lease, signal)).layers;
+    },
+    compressLayer: (layer, lease, signal) => compressed(context, layer, lease, signal),
     lease: () => context.leases.take(),
     hasLayer: (chainId) => context.table.isChainUsed(chainId),
     async collectGarbage() {

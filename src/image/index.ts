@@ -4,6 +4,7 @@ export { createImageService, type ImageServiceOptions, type LocalImageService } 
 export { chainIdsOf, type HistoryEntry, type ImageDocument, parseImageConfig } from "./image-config.ts";
 export type { Lease } from "./leases.ts";
 export { imageMigrations } from "./migrations.ts";
+export type { WantedLayer } from "./pull/bring-layer.ts";
 export type {
   AssembledImage,
   CommitRequest,

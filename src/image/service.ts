@@ -17,7 +17,8 @@ import type {
 } from "../wire/index.ts";
 import type { ImageDocument } from "./image-config.ts";
 import type { Lease } from "./leases.ts";
-import type { ImageLayer } from "./table.ts";
+import type { WantedLayer } from "./pull/bring-layer.ts";
+import type { ImageLayer, LayerBlob } from "./table.ts";
 
 /**
  * Images: an image is a row (id = digest of its config, names) plus its blobs and the snapshots of its layers.
@@ -84,6 +85,14 @@ export interface ImageService {
   assemble(image: AssembledImage): Promise<string>;
   /** What an image is made of; undefined when it is not here. */
   layersOf(id: string): { document: ImageDocument; layers: readonly ImageLayer[] } | undefined;
+  /** Bring layers of a chain, base first, here: unpacked, with their blobs. A lease must hold both. Throws invalid, unavailable. */
+  bringLayers(layers: readonly WantedLayer[], signal: AbortSignal): Promise<void>;
+  /** A blob of this layer that some image has. */
+  blobOf(diffId: string): LayerBlob | undefined;
+  /** Let an image be made of compressed layers, as a push does, and give them. Throws not-found. */
+  compressLayers(id: string, lease: Lease, signal: AbortSignal): Promise<readonly ImageLayer[]>;
+  /** A layer whose plain blob is here with a compressed one, which the lease holds. */
+  compressLayer(layer: ImageLayer, lease: Lease, signal: AbortSignal): Promise<ImageLayer>;
   /** Hold chains and blobs that no image speaks for yet against garbage collection, until it is disposed. */
   lease(): Lease;
   /** The record of an image by id, for containers that already hold it; undefined when it was removed by force. */

@@ -36,6 +36,8 @@ export interface ImageLayer {
   readonly mediaType: string;
 }
 
+export type LayerBlob = Pick<ImageLayer, "blobDigest" | "blobBytes" | "mediaType">;
+
 const WANTED_MS = 7 * 24 * 3600 * 1000;
 
 /** The rows of images. Records are parsed once and kept, since list and inspect ask for them all the time. */
@@ -122,11 +124,20 @@ export class ImageTable {
   }
 
   /** A compressed blob of this layer that some image has. */
-  compressedBlobOf(diffId: string): Pick<ImageLayer, "blobDigest" | "blobBytes" | "mediaType"> | undefined {
+  compressedBlobOf(diffId: string): LayerBlob | undefined {
+    return this.#blobOf(diffId, "AND media_type NOT LIKE '%.tar'");
+  }
+
+  /** A blob of this layer that some image has. */
+  blobOf(diffId: string): LayerBlob | undefined {
+    return this.#blobOf(diffId, "");
+  }
+
+  #blobOf(diffId: string, condition: string): LayerBlob | undefined {
     const row = this.#store.database
       .prepare(
         `SELECT blob_digest, blob_bytes, media_type FROM image_layer
-         WHERE diff_id = ? AND media_type NOT LIKE '%.tar' ORDER BY blob_digest LIMIT 1`,
+         WHERE diff_id = ? ${condition} ORDER BY blob_digest LIMIT 1`,
       )
       .get(diffId);
     if (row === undefined || row === null) return undefined;

@@ -47,3 +47,37 @@ export function credentialsOf(value: unknown): Credentials | undefined {
   const isEmpty = credentials.username === "" && identityToken === "" && registryToken === "";
   return isEmpty ? undefined : credentials;
 }
+
+/** Which account a client gave for a registry ("docker.io", "127.0.0.1:5000"); undefined when it gave none. */
+export type Accounts = (registry: string) => Credentials | undefined;
+
+/** Under these Docker's clients keep the account of Docker's own registry. */
+const DOCKER_HOSTS: readonly string[] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/**
+ * The X-Registry-Config header of a build: base64url of a JSON object from registries, as hosts or whole addresses, to
+ * AuthConfig. Throws invalid for anything else.
+ */
+export function parseRegistryConfig(header: string | undefined): Accounts {
+  const accounts = new Map<string, Credentials>();
+  if (header !== undefined && header !== "") {
+    let entries: [string, unknown][];
+    try {
+      const value: unknown = JSON.parse(Buffer.from(header, "base64url").toString("utf8"));
+      if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("not an object");
+      entries = Object.entries(value);
+    } catch (cause) {
+      throw invalid("invalid X-Registry-Config header: invalid JSON", { cause });
+    }
+    for (const [address, entry] of entries) {
+      const account = credentialsOf(entry);
+      if (account !== undefined) accounts.set(accountHost(address), account);
+    }
+  }
+  return (registry) => accounts.get(accountHost(registry));
+}
+
+function accountHost(address: string): string {
+  const host = address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  return DOCKER_HOSTS.includes(host) ? "docker.io" : host;
+}

@@ -1,5 +1,11 @@
 export { openRepository, type RemoteManifest, type Repository, type RepositoryAddress } from "./client.ts";
-export { type Credentials, credentialsOf, parseRegistryAuth } from "./credentials.ts";
+export {
+  type Accounts,
+  type Credentials,
+  credentialsOf,
+  parseRegistryAuth,
+  parseRegistryConfig,
+} from "./credentials.ts";
 export { type Download, download } from "./download.ts";
 export { checkLogin } from "./login.ts";
 export {

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { BuildRequest, ContextSource, OfferedSecrets, PruneOptions } from "../../build/index.ts";
 import { invalid, unsupported } from "../../errors/index.ts";
+import { parseRegistryConfig } from "../../registry/index.ts";
 import { parseGoDuration } from "../../units/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
+import { parseCacheSource, parseCacheTarget } from "./build-cache.ts";
 import { type JsonObject, object } from "./fields.ts";
 import type { Query } from "./query.ts";
 
@@ -45,7 +47,9 @@ export function parseBuild(query: Query, request: IncomingMessage): BuildRequest
     namedContexts: new Map(
       Object.entries(json(query, "contexts")).map(([key, value]) => [key, text(value, key)]),
     ),
-    cacheFrom: listOf(query, "cachefrom").map((value) => text(value, "cachefrom")),
+    cacheFrom: listOf(query, "cachefrom").map(parseCacheSource),
+    cacheTo: listOf(query, "cacheto").map(parseCacheTarget),
+    accounts: parseRegistryConfig(request.headers["x-registry-config"]?.toString()),
     session: query.string("session"),
   };
 }

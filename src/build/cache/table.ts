@@ -28,6 +28,10 @@ export const buildMigrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    id: "0201-build-cache-origin",
+    sql: "ALTER TABLE build_cache ADD COLUMN origin TEXT NOT NULL DEFAULT '';",
+  },
 ];
 
 /** The layer that a step made. */
@@ -44,6 +48,8 @@ export interface CachedStep {
   /** undefined: the step changed no file. */
   readonly layer: CachedLayer | undefined;
   readonly description: string;
+  /** The cache of another machine that it came from; "" for a result of this one. */
+  readonly origin: string;
   readonly createdAtMs: number;
   readonly usedAtMs: number;
   readonly useCount: number;
@@ -87,13 +93,14 @@ export class CacheTable {
     layer: CachedLayer | undefined,
     description: string,
     now = Date.now(),
+    origin = "",
   ): void {
     this.#store.transaction(() => {
       this.delete(key);
       this.#store.database
         .prepare(
-          `INSERT INTO build_cache (key, parent_chain_id, chain_id, diff_id, size_bytes, description, created_at, used_at, use_count)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)`,
+          `INSERT INTO build_cache (key, parent_chain_id, chain_id, diff_id, size_bytes, description, created_at, used_at, use_count, origin)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)`,
         )
         .run(
           key,
@@ -103,10 +110,19 @@ export class CacheTable {
           layer?.sizeBytes ?? 0,
           description,
           now,
-          now,
+          Date.now(),
+          origin,
         );
       this.#store.afterCommit(() => this.#count(layer?.chainId, 1));
     });
+  }
+
+  /** Whether results of other machines are kept. */
+  get hasForeign(): boolean {
+    const row = this.#store.database
+      .prepare("SELECT EXISTS (SELECT 1 FROM build_cache WHERE origin <> '') AS found")
+      .get();
+    return Number(row?.found) === 1;
   }
 
   touch(keys: readonly string[]): void {
@@ -145,6 +161,7 @@ function stepOf(row: Record<string, unknown>): CachedStep {
         ? undefined
         : { chainId, diffId, sizeBytes: Number(row.size_bytes) },
     description: String(row.description),
+    origin: String(row.origin),
     createdAtMs: Number(row.created_at),
     usedAtMs: Number(row.used_at),
     useCount: Number(row.use_count),

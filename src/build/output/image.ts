@@ -1,12 +1,13 @@
-import { packLayer } from "../../archive/index.ts";
-import { internal } from "../../errors/index.ts";
 import type { HistoryEntry, ImageLayer, Lease } from "../../image/index.ts";
 import type { ImageConfig } from "../../wire/index.ts";
+import { INLINE_KEY } from "../cache/remote/config.ts";
+import { hasInlineCache, inlineRecords } from "../cache/remote/inline.ts";
 import type { BuildContext } from "../dependencies.ts";
 import type { BuildPlan } from "../plan/plan.ts";
 import type { StageState } from "../plan/stage-state.ts";
 import type { BuildRequest } from "../service.ts";
 import type { Solved, Solver } from "../solve.ts";
+import { withBlob } from "./layer-blob.ts";
 
 /** Tells in history who made a step. */
 const COMMENT = "gantry.dockerfile";
@@ -22,37 +23,10 @@ export async function exportImage(
   signal: AbortSignal,
 ): Promise<string> {
   const layers = await solved.layers;
-  const complete = await Promise.all(
-    layers.map((layer) => withBlob(context, layer, solver, plan, lease, signal)),
-  );
+  const how = { ingests: solver.ingests, epochSeconds: plan.epochSeconds, lease };
+  const complete = await Promise.all(layers.map((layer) => withBlob(context, layer, how, signal)));
   const document = await documentOf(request, plan, solver, solved, complete);
   return context.images.assemble({ document, layers: complete, names: request.tags });
-}
-
-/** Bring a layer's blob to the disk: as it was packed in this build, or packed again from a cached folder. */
-async function withBlob(
-  context: BuildContext,
-  layer: ImageLayer,
-  solver: Solver,
-  plan: BuildPlan,
-  lease: Lease,
-  signal: AbortSignal,
-): Promise<ImageLayer> {
-  lease.add(layer.blobDigest);
-  const present = await context.content.find(layer.blobDigest);
-  if (present !== undefined) return { ...layer, blobBytes: present.sizeBytes };
-  const made = solver.ingests.get(layer.blobDigest);
-  if (made !== undefined) return { ...layer, blobBytes: (await made.commit()).sizeBytes };
-  const folder = context.snapshotter.findLayer(layer.chainId)?.folder;
-  if (folder === undefined) throw internal(`layer ${layer.chainId} is gone`);
-  await using ingest = await context.content.begin();
-  const latest = plan.epochSeconds === undefined ? {} : { latestSeconds: plan.epochSeconds };
-  const packed = await packLayer({ shim: context.shim, folder, tarPath: ingest.path, ...latest }, signal);
-  if (packed.diffId !== layer.blobDigest) {
-    throw internal(`the cached layer ${layer.chainId} has changed on the disk: prune the build cache`);
-  }
-  await ingest.sealWritten(packed.diffId, packed.tarBytes);
-  return { ...layer, blobBytes: (await ingest.commit()).sizeBytes };
 }
 
 /** OCI image-spec config.md. */
@@ -75,6 +49,7 @@ async function documentOf(
     config: configOf(target, request.labels),
     rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
     history: await historyOf(target, solver, created),
+    ...(hasInlineCache(request) ? { [INLINE_KEY]: await inlineRecords(solver, target.top) } : {}),
   });
 }
 

@@ -9,7 +9,7 @@ import { StepError } from "../events.ts";
 import type { RunMount, RunVertex } from "../plan/vertex.ts";
 import type { BuildRequest, OfferedSecrets } from "../service.ts";
 import { openMounts } from "./run-mounts.ts";
-import { byteName, type SourceTree } from "./source-tree.ts";
+import type { SourceTree } from "./source-tree.ts";
 import { removeStubs } from "./stubs.ts";
 
 export interface RunOptions {
@@ -90,30 +90,26 @@ class Tail {
   }
 }
 
-/** What of a RUN decides on its result beside the tree: command, environment, mounted content. */
+/** What of a RUN decides on its result beside the tree: command, environment, and what `contentOfMount` says of mounts. */
 export async function identityOfRun(
   vertex: RunVertex,
   request: BuildRequest,
-  treeOf: (mount: RunMount) => SourceTree | undefined,
-  chainOf: (mount: RunMount) => Promise<string | undefined>,
-  signal: AbortSignal,
+  contentOfMount: (mount: RunMount) => Promise<string | undefined>,
 ): Promise<unknown[]> {
   const mounts = await Promise.all(
     vertex.mounts.map(async (mount) => {
       const { input: _, ...said } = mount;
-      const tree = mount.type === "bind" ? treeOf(mount) : undefined;
-      if (tree === undefined) return said;
-      const whole = mount.source === "" || mount.source === "/" ? await chainOf(mount) : undefined;
-      return [said, whole ?? (await contentOf(tree, mount.source, signal))];
+      const content = mount.type === "bind" ? await contentOfMount(mount) : undefined;
+      return content === undefined ? said : [said, content];
     }),
   );
   const { args, env, workingDir, user, network, privileged, scripts } = vertex;
   return [args, env, workingDir, user, network, privileged, scripts, mounts, [...request.extraHosts]];
 }
 
-/** The digest of everything below a place: names, attributes, contents; times are left out. */
-async function contentOf(tree: SourceTree, place: string, signal: AbortSignal): Promise<string> {
-  const { entries, base } = await tree.list(byteName(place), signal);
+/** The digest of everything below a place (in bytes): names, attributes, contents; times are left out. */
+export async function contentOf(tree: SourceTree, place: string, signal: AbortSignal): Promise<string> {
+  const { entries, base } = await tree.list(place, signal);
   const files = entries.filter(({ type }) => type === "file").map(({ path }) => path);
   const digests = await tree.digests(files, signal);
   const hash = createHash("sha256");

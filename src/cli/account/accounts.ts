@@ -1,6 +1,12 @@
 import type { AuthConfig } from "../../wire/index.ts";
 import { type AuthEntry, type ConfigDocument, readConfig, writeConfig } from "./config-file.ts";
-import { eraseCredentials, getCredentials, storeCredentials, TOKEN_USER } from "./credential-program.ts";
+import {
+  eraseCredentials,
+  getCredentials,
+  listCredentials,
+  storeCredentials,
+  TOKEN_USER,
+} from "./credential-program.ts";
 
 /** Under this name Docker keeps the account of its own registry. */
 const DOCKER_KEY = "https://index.docker.io/v1/";
@@ -47,6 +53,23 @@ function decoded({ auth, ...entry }: AuthEntry): AuthConfig {
 export async function registryAuthHeader(registry: string): Promise<Record<string, string>> {
   const account = await findAccount(registry);
   return { "X-Registry-Auth": Buffer.from(JSON.stringify(account)).toString("base64url") };
+}
+
+/** All accounts that are known, as the X-Registry-Config header of a build has them. */
+export async function registryConfigHeader(): Promise<Record<string, string>> {
+  const config = readConfig();
+  const kept =
+    config.credsStore === undefined || config.credsStore === ""
+      ? []
+      : await listCredentials(config.credsStore);
+  const names = new Set([
+    ...Object.keys(config.auths ?? {}),
+    ...Object.keys(config.credHelpers ?? {}),
+    ...kept,
+  ]);
+  const accounts: Record<string, AuthConfig> = {};
+  for (const name of names) accounts[accountKey(name)] = await findAccount(name);
+  return { "X-Registry-Config": Buffer.from(JSON.stringify(accounts)).toString("base64url") };
 }
 
 /** Keep an account with the program that is configured, else in the file. True when a password lies open in the file. */

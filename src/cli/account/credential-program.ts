@@ -33,6 +33,17 @@ export async function storeCredentials(name: string, server: string, kept: Store
     );
 }
 
+/** The servers that docker-credential-NAME keeps credentials for. Throws when it cannot be run or fails. */
+export async function listCredentials(name: string): Promise<string[]> {
+  const { code, stdout, stderr } = await runProgram(name, "list", "");
+  if (code !== 0)
+    throw new Error(
+      `error listing credentials - err: exit status ${code}, out: \`${`${stdout}${stderr}`.trim()}\``,
+    );
+  const value: unknown = JSON.parse(stdout);
+  return typeof value === "object" && value !== null ? Object.keys(value) : [];
+}
+
 export async function eraseCredentials(name: string, server: string): Promise<void> {
   const { code, stdout, stderr } = await runProgram(name, "erase", server);
   const text = `${stdout}${stderr}`.trim();

@@ -3,6 +3,8 @@ import { ApiError, type EngineClient, jsonLines } from "../../client/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { parseBytes } from "../../units/index.ts";
 import type { BuildProgressEvent, ProgressMessage } from "../../wire/index.ts";
+import { registryConfigHeader } from "../account/accounts.ts";
+import { type Caches, fetchCaches, parseCaches, sendCaches } from "../build/caches.ts";
 import { contextOf, type SentContext } from "../build/context.ts";
 import { parseOutputs, writeOutputs } from "../build/outputs.ts";
 import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
@@ -22,6 +24,14 @@ export const build: Command = {
     list("allow", 'Allow what is refused by default ("network.host", "security.insecure")'),
     list("build-arg", "Set build-time variables"),
     list("build-context", "Replace an image or stage (name=docker-image://IMAGE)"),
+    list(
+      "cache-from",
+      'Where cached results are looked for ("IMAGE", "type=registry,ref=…", "type=local,src=…")',
+    ),
+    list(
+      "cache-to",
+      'Where cached results go ("type=inline", "type=registry,ref=…,mode=max", "type=local,dest=…")',
+    ),
     string("cgroup-parent", 'Parent control group of the "RUN" instructions'),
     bool("check", "Look for mistakes in the Dockerfile, and build nothing"),
     int("cpu-period", "Limit the CPU CFS period"),
@@ -56,8 +66,11 @@ export const build: Command = {
   async run({ flags, args: [place = ""], client }) {
     const context = await contextOf(place, flags.string("file"));
     const outputs = parseOutputs(flags.list("output"));
-    const session = await offerSecrets(flags, client);
-    const query = { ...queryOf(flags), ...context.query, ...(session === undefined ? {} : { session }) };
+    const caches = parseCaches(flags.list("cache-from"), flags.list("cache-to"));
+    const session = randomHex(16);
+    await offerSecrets(flags, client, session);
+    await sendCaches(client, session, caches.sourceFolders);
+    const query = { ...queryOf(flags), ...cacheQuery(caches), ...context.query, session };
     if (flags.bool("check")) return check(client, query, context);
     const display = displayOf(flags);
     const id = await run(client, query, context, display).finally(() => display.close());
@@ -70,6 +83,7 @@ export const build: Command = {
       };
       writeFileSync(flags.string("metadata-file"), `${JSON.stringify(metadata, undefined, 2)}\n`);
     }
+    await fetchCaches(client, session, caches.targetFolders);
     await writeOutputs(client, id, outputs, flags.list("tag"));
     if (flags.bool("quiet")) await printLine(id);
     return 0;
@@ -126,15 +140,13 @@ function ulimitOf(text: string) {
   return { Name, Soft: Number(soft), Hard: Number(hard) };
 }
 
-async function offerSecrets(flags: FlagValues, client: EngineClient): Promise<string | undefined> {
-  if (flags.list("secret").length + flags.list("ssh").length === 0) return undefined;
-  const session = randomHex(16);
+async function offerSecrets(flags: FlagValues, client: EngineClient, session: string): Promise<void> {
+  if (flags.list("secret").length + flags.list("ssh").length === 0) return;
   const body = {
     secrets: readSecrets(flags.list("secret")),
     agents: readAgents(flags.list("ssh"), client.host),
   };
   await client.json("POST", "/build/secrets", { session }, body);
-  return session;
 }
 
 function displayOf(flags: FlagValues): BuildDisplay {
@@ -160,6 +172,11 @@ function displayOf(flags: FlagValues): BuildDisplay {
   }
 }
 
+const cacheQuery = ({ from, to }: Caches) => ({
+  cachefrom: from.length === 0 ? undefined : JSON.stringify(from),
+  cacheto: to.length === 0 ? undefined : JSON.stringify(to),
+});
+
 type Query = ReturnType<typeof queryOf>;
 
 /** Resolves with the image's id; a failure is shown with its place and becomes the exit code. */
@@ -169,7 +186,8 @@ async function run(
   context: SentContext,
   display: BuildDisplay,
 ): Promise<string> {
-  await using call = await client.call("POST", "/build", query, context.body).catch((error) => {
+  const headers = await registryConfigHeader();
+  await using call = await client.call("POST", "/build", query, context.body, headers).catch((error) => {
     throw error instanceof ApiError ? new ApiError(error.status, named(error.message, context)) : error;
   });
   let id = "";

@@ -87,7 +87,7 @@ async function bringIn(
 }
 
 /** All layers, those that are here already told as such; the first failure ends the others. */
-async function obtainAll(
+export async function obtainAll(
   context: ImageContext,
   layers: readonly WantedLayer[],
   report: Report,

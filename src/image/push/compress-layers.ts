@@ -46,7 +46,8 @@ export async function withCompressedLayers(
   return context.table.find(image.id) ?? image;
 }
 
-async function compressed(
+/** The layer with a blob that is compressed, which `lease` holds: one that an image has, else made of its plain blob. */
+export async function compressed(
   context: ImageContext,
   layer: ImageLayer,
   lease: Lease,
