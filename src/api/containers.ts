@@ -1,5 +1,5 @@
 import { pipeline } from "node:stream/promises";
-import type { WaitCondition } from "../container/index.ts";
+import type { CreateRequest, WaitCondition } from "../container/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing, stringify } from "./exchange.ts";
@@ -39,16 +39,14 @@ export const containerRoutes: Routes = {
     sendJson(x, 200, containers);
   },
   "POST /containers/create": async (x) => {
-    const body = await readJson(x);
-    if (Object.keys(body).length === 0)
-      throw invalid("config cannot be empty in order to create a container");
-    const platform = x.query.string("platform");
-    const { id, warnings } = await x.engine.containers.create({
-      ...parseContainerCreate(body),
-      name: x.query.string("name"),
-      ...(platform === "" ? {} : { platform }),
-    });
+    const { id, warnings } = await x.engine.containers.create(await createRequest(x));
     sendJson(x, 201, { Id: id, Warnings: warnings });
+  },
+  "GET /containers/{id}/explain": async (x) => {
+    sendJson(x, 200, await x.engine.containers.explain(id(x)));
+  },
+  "POST /containers/explain": async (x) => {
+    sendJson(x, 200, await x.engine.containers.explainRequest(await createRequest(x)));
   },
   "GET /containers/{id}/json": async (x) => {
     sendJson(x, 200, await x.engine.containers.inspect(id(x), { size: x.query.boolean("size") }));
@@ -169,6 +167,17 @@ export const containerRoutes: Routes = {
 };
 
 const id = (x: Exchange): string => x.path.id ?? "";
+
+async function createRequest(x: Exchange): Promise<CreateRequest> {
+  const body = await readJson(x);
+  if (Object.keys(body).length === 0) throw invalid("config cannot be empty in order to create a container");
+  const platform = x.query.string("platform");
+  return {
+    ...parseContainerCreate(body),
+    name: x.query.string("name"),
+    ...(platform === "" ? {} : { platform }),
+  };
+}
 
 function stopOptions({ query }: Exchange): { timeoutSeconds?: number; signal?: string } {
   const timeoutSeconds = query.integer("t");

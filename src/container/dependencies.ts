@@ -17,7 +17,7 @@ import type { ContainerTable } from "./table.ts";
 /** What the container service is built from. */
 export interface ContainerServiceOptions {
   readonly store: Store;
-  readonly images: Pick<ImageService, "resolve" | "findById" | "inspect" | "commit">;
+  readonly images: Pick<ImageService, "resolve" | "findById" | "inspect" | "commit" | "layersOf">;
   readonly snapshotter: Snapshotter;
   readonly network: ContainerNetworks;
   readonly volumes: ContainerVolumes;

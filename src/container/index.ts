@@ -7,6 +7,7 @@ import { createContainer } from "./create.ts";
 import type { ContainerContext, ContainerServiceOptions } from "./dependencies.ts";
 import { createExec, inspectExec, resizeExec, startExec } from "./exec.ts";
 import { createExecTable, execMigrations } from "./exec-table.ts";
+import { explainContainer, explainRequest } from "./explain/index.ts";
 import { exportContainer } from "./export.ts";
 import { packContainerPath, statContainerPath, unpackIntoContainer } from "./files.ts";
 import { inspectContainer } from "./inspect.ts";
@@ -81,6 +82,8 @@ export function createContainerService(options: ContainerServiceOptions): OwnedC
     wait: (reference, condition, signal) => waitForContainer(context, reference, condition, signal),
     list: (how) => listContainers(context, how),
     inspect: (reference, how) => inspectContainer(context, reference, how),
+    explain: (reference) => explainContainer(context, reference),
+    explainRequest: (request) => explainRequest(context, request),
     logs: (reference, how, signal) => openContainerLog(context, reference, how, signal),
     attach: (reference, how) => attachContainer(context, reference, how),
     async resize(reference, rows, columns) {

@@ -1,4 +1,5 @@
 import type { LaunchPlan, Operation } from "../runtime/index.ts";
+import type { Verdicts } from "../runtime/seccomp/index.ts";
 import type { SpecMount } from "../runtime/spec/index.ts";
 import type { SnapshotMount } from "../snapshot/index.ts";
 import type { ExecConfig } from "../wire/index.ts";
@@ -28,6 +29,8 @@ export interface LaunchRequest {
   readonly files: ContainerFiles;
   /** The tree to run in, instead of the container's own snapshot. */
   readonly tree?: SnapshotMount;
+  /** Only to be looked at: nothing is to be made for it. */
+  readonly isPreview?: boolean;
   /** Mounts beside the container's own, after them. */
   readonly mounts?: readonly SpecMount[];
 }
@@ -39,9 +42,20 @@ export interface ContainerView {
   readonly group: string;
 }
 
+export interface ContainerRights {
+  readonly capabilities: readonly string[];
+  readonly noNewPrivileges: boolean;
+  /** undefined without a filter. */
+  readonly seccomp: Verdicts | undefined;
+}
+
 /** From a container to the plan that makes it. Policy that needs the machine's facts (cgroup layout, seccomp cache) lives behind it. */
 export interface LaunchPlanner {
   plan(request: LaunchRequest): Promise<{ plan: LaunchPlan; warnings: readonly string[] }>;
+  /** What its processes may do. Throws invalid for a profile that is none. */
+  rights(record: ContainerRecord): ContainerRights;
+  /** The folder below every image. */
+  readonly baseLayer: string;
   /** The folders of its root alone, with what lies below every image. */
   root(id: string): SnapshotMount;
   view(record: ContainerRecord, files: ContainerFiles): ContainerView;

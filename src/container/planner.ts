@@ -7,7 +7,7 @@ import {
   keyringOf,
 } from "../runtime/compile/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
-import type { SeccompCompiler } from "../runtime/seccomp/index.ts";
+import { countVerdicts, type SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
 import { applyEdits, type CdiRegistry } from "./cdi/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
@@ -78,11 +78,11 @@ export function createLaunchPlanner({
   }
 
   return {
-    async plan({ record, networkOperations, joined, files, tree, mounts = [] }) {
+    async plan({ record, networkOperations, joined, files, tree, isPreview = false, mounts = [] }) {
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
       const parent = cgroupParentOf(hostConfig);
-      if (parent !== undefined) prepareCgroupParent(layout, parent);
+      if (parent !== undefined && !isPreview) prepareCgroupParent(layout, parent);
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
@@ -93,7 +93,7 @@ export function createLaunchPlanner({
         root: {
           op: "rootfs-overlay",
           ...root,
-          options: tree === undefined ? [] : LAYER_OPTIONS,
+          options: tree === undefined || isPreview ? [] : LAYER_OPTIONS,
         },
         network: networkOperations,
         layout,
@@ -105,6 +105,17 @@ export function createLaunchPlanner({
       });
       return { plan, warnings: [] };
     },
+    rights(record) {
+      const { hostConfig } = record.definition;
+      const capabilities = capabilitiesOf(hostConfig);
+      const { seccomp: profile, noNewPrivileges } = parseSecurityOptions(hostConfig);
+      return {
+        capabilities,
+        noNewPrivileges,
+        seccomp: profile === undefined ? undefined : countVerdicts(profile, new Set(capabilities)),
+      };
+    },
+    baseLayer,
     root: rootOf,
     view(record, files) {
       const { ReadonlyRootfs } = record.definition.hostConfig;

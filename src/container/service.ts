@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type {
   ContainerCreateBody,
+  ContainerExplanation,
   ContainerInspect,
   ContainerSummary,
   EndpointSettings,
@@ -50,6 +51,10 @@ export interface ContainerService {
     filters: Filters;
   }): Promise<ContainerSummary[]>;
   inspect(reference: string, options: { size: boolean }): Promise<ContainerInspect>;
+  /** What makes it: namespaces, control group, layers, rights, networks and the launch plan, operation by operation. */
+  explain(reference: string): Promise<ContainerExplanation>;
+  /** The same of a container that was only asked for. Nothing is made. Throws what create and start would. */
+  explainRequest(request: CreateRequest): Promise<ContainerExplanation>;
   /** Throws before the stream begins when the container is unknown or its log driver cannot be read. */
   logs(reference: string, options: LogOptions, signal: AbortSignal): Promise<OutputStream>;
   attach(reference: string, options: AttachOptions): Promise<AttachedStreams>;

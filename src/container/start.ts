@@ -133,7 +133,8 @@ export function filesOf(context: Pick<ContainerContext, "folder">, id: string): 
   };
 }
 
-function joinedNamespaces(context: ContainerContext, record: ContainerRecord): JoinedNamespaces {
+/** The namespaces of others that it joins. Throws conflict when one of them does not run. */
+export function joinedNamespaces(context: ContainerContext, record: ContainerRecord): JoinedNamespaces {
   const { NetworkMode, PidMode, IpcMode } = record.definition.hostConfig;
   const network = donorOf(context, NetworkMode, "network");
   const pid = donorOf(context, PidMode, "PID");

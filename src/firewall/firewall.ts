@@ -41,6 +41,14 @@ export interface RuleSet {
   readonly open: readonly OpenPort[];
 }
 
+/** A rule as a person reads it. */
+export interface ExplainedRule {
+  /** Where it stands: "nat postrouting". */
+  readonly chain: string;
+  /** In the language of the program that sets it. */
+  readonly rule: string;
+}
+
 /**
  * The engine's packet rules: containers reach out behind the host's address, networks do not reach each other,
  * published ports lead in, everything else from outside is dropped. All of it lives under the engine's own name and
@@ -53,6 +61,8 @@ export interface Firewall extends AsyncDisposable {
   removeNetwork(bridge: string): Promise<void>;
   publish(ports: readonly PublishedPort[], open?: readonly OpenPort[]): Promise<void>;
   withdraw(ports: readonly PublishedPort[], open?: readonly OpenPort[]): Promise<void>;
+  /** The rules that a packet to or from one network's container meets, in order. */
+  explain(rules: RuleSet): ExplainedRule[];
   /** Remove every rule of the engine. */
   remove(): Promise<void>;
 }

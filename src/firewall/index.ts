@@ -1,4 +1,5 @@
 export type {
+  ExplainedRule,
   FilteredNetwork,
   Firewall,
   GatewayMode,

@@ -90,6 +90,14 @@ export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions)
     withdraw: async (ports, open = []) => {
       if (ports.length + open.length > 0) await changed(() => rules.remove(ports, open));
     },
+    explain: (about) =>
+      PROGRAMS.filter(([, family]) =>
+        about.networks.some(({ subnets }) => subnets.some((subnet) => subnet.family === family)),
+      ).flatMap(([, family]) =>
+        ownChains(prefix, USER_CHAIN, about, family).flatMap(({ table, chain, rules: own }) =>
+          own.map((rule) => ({ chain: table, rule: `-A ${chain} ${rule}` })),
+        ),
+      ),
     remove: () =>
       inTurn(async () => {
         watch?.[Symbol.dispose]();

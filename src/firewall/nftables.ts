@@ -3,6 +3,7 @@ import type { Log } from "../log/index.ts";
 import { CurrentRules } from "./current-rules.ts";
 import type { Firewall } from "./firewall.ts";
 import { admitThroughIptables, withdrawFromIptables } from "./iptables-admission.ts";
+import { explainRules } from "./nftables-explain.ts";
 import { networkText, portsText, removalText, tableText } from "./nftables-text.ts";
 import { type TableChange, watchTables } from "./nftables-watch.ts";
 import { createQueue } from "./queue.ts";
@@ -88,6 +89,7 @@ export function createNftablesFirewall({ name, shimPath, log }: FirewallOptions)
         rules.remove(ports, open);
         await change(portsText("delete", name, ports, open));
       }),
+    explain: explainRules,
     remove: () =>
       inTurn(async () => {
         watch?.[Symbol.dispose]();

@@ -1,6 +1,7 @@
 export { addAddress, addDefaultRoute, type DefaultRoute, deleteDefaultRoute } from "./address.ts";
 export { type KernelRequest, type RequestOptions, requestKernel, requestRoute } from "./client.ts";
 export { LOOPBACK_INDEX, NETLINK_NETFILTER, NETLINK_ROUTE } from "./constants.ts";
+export { describeMessages } from "./describe.ts";
 export {
   createBridge,
   createDummy,

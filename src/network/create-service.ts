@@ -12,6 +12,7 @@ import { plannedEndpoints } from "./attachments.ts";
 import type { NetworkContext, NetworkSettings } from "./context.ts";
 import { describeSandbox } from "./describe.ts";
 import { createDrivers } from "./drivers/index.ts";
+import { explainSandbox, previewSandbox } from "./explain.ts";
 import { poolsOf } from "./ipam/index.ts";
 import { connectContainer, disconnectContainer } from "./memberships.ts";
 import { createZones, viewOf } from "./names/index.ts";
@@ -144,6 +145,8 @@ export function createNetworkService(options: NetworkServiceOptions): OwnedNetwo
     },
     changePorts: (containerId, change) => changePorts(context, containerId, change),
     describe: (containerId) => describeSandbox(context, containerId),
+    explain: (containerId) => explainSandbox(context, containerId),
+    preview: (attach, request) => previewSandbox(context, attach, request),
     openPortWarnings: () =>
       settings.publishFilter === "input"
         ? []

@@ -1,5 +1,6 @@
 import type { Operation } from "../runtime/index.ts";
 import type { EndpointSettings, Filters, NetworkInspect, PortMap } from "../wire/index.ts";
+import type { NetworkPath } from "./explain.ts";
 import type { BoundPort, SandboxRequest } from "./record.ts";
 
 /**
@@ -55,6 +56,13 @@ export interface ContainerNetworks extends NetworkService {
   changePorts(containerId: string, change: PortChange): Promise<void>;
 
   describe(containerId: string): SandboxDescription;
+  /** The ways of a running container's packets to the world and back. */
+  explain(containerId: string): NetworkPath[];
+  /** The same of a container that would be started now, with the operations that would make them. Nothing is kept. */
+  preview(
+    attach: AttachRequest,
+    request: SandboxRequest,
+  ): { operations: readonly Operation[]; paths: NetworkPath[] };
   /** One sentence for each port that is open to everybody who reaches the machine, past the host's own rules. */
   openPortWarnings(): string[];
   /** Make kernel and rows agree; run at start. `live` are the running containers with the pids of their processes. */

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { DecodedPlan } from "./plan/decode.ts";
 import type { LaunchPlan, OperationName } from "./plan/operations.ts";
 
 /**
@@ -68,6 +69,8 @@ export interface TaskLauncher {
   launch(id: string, plan: LaunchPlan): Promise<Task>;
   /** undefined when the engine has no such task (the machine restarted). */
   reconnect(id: string): Promise<Task | undefined>;
+  /** What a task was made from, as its shim was given it; undefined when there is no such task. */
+  planOf(id: string): DecodedPlan | undefined;
   /** Names of the folders of all tasks: the first digits of their ids. `reconnect` takes them as ids. */
   list(): Promise<string[]>;
   /** Remove the folder of a task that `reconnect` could not find. */

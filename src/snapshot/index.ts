@@ -11,4 +11,4 @@ export {
 } from "./file-tree.ts";
 export { snapshotMigrations } from "./migrations.ts";
 export { createOverlaySnapshotter, type OverlaySnapshotter } from "./overlay.ts";
-export type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";
+export type { LayerDraft, SnapshotMount, Snapshotter, StackedLayer } from "./snapshotter.ts";

@@ -5,7 +5,7 @@ import { removeTree } from "../platform/index.ts";
 import type { Store } from "../store/index.ts";
 import { folderBytes } from "./disk-usage.ts";
 import { SnapshotRows } from "./rows.ts";
-import type { LayerDraft, SnapshotMount, Snapshotter } from "./snapshotter.ts";
+import type { LayerDraft, SnapshotMount, Snapshotter, StackedLayer } from "./snapshotter.ts";
 
 /** What the overlay snapshotter tells beyond the contract, for whoever collects garbage. */
 export interface OverlaySnapshotter extends Snapshotter {
@@ -55,16 +55,20 @@ class FolderSnapshotter implements OverlaySnapshotter {
     return join(this.#root, String(number), "fs");
   }
 
-  /** Folders of a chain, topmost first. */
-  #chain(chainId: string | undefined): string[] {
-    const folders: string[] = [];
+  layers(chainId: string | undefined): StackedLayer[] {
+    const layers: StackedLayer[] = [];
     for (let at = chainId; at !== undefined; ) {
       const row = this.#rows.layer(at);
       if (row === undefined) throw notFound(`layer ${at} is not here`);
-      folders.push(this.#folder(row.number));
+      layers.push({ chainId: at, folder: this.#folder(row.number), sizeBytes: row.sizeBytes });
       at = row.parentChainId;
     }
-    return folders;
+    return layers;
+  }
+
+  /** Folders of a chain, topmost first. */
+  #chain(chainId: string | undefined): string[] {
+    return this.layers(chainId).map(({ folder }) => folder);
   }
 
   findLayer(chainId: string): { readonly folder: string } | undefined {

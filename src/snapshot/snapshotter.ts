@@ -14,6 +14,14 @@ export interface SnapshotMount {
   readonly work?: string;
 }
 
+/** One layer of a chain. */
+export interface StackedLayer {
+  readonly chainId: string;
+  readonly folder: string;
+  /** Bytes that its files took when it was unpacked. */
+  readonly sizeBytes: number;
+}
+
 /** A layer being unpacked. */
 export interface LayerDraft {
   /** The folder to unpack into, empty at first. */
@@ -45,6 +53,8 @@ export interface Snapshotter {
   mount(id: string): SnapshotMount;
   /** The tree of a committed chain alone, without a writable layer. */
   view(chainId: string): SnapshotMount;
+  /** The layers of a committed chain, topmost first. */
+  layers(chainId: string): readonly StackedLayer[];
   /** Delete the row; call inside the transaction that deletes the container's. */
   deleteActive(id: string): void;
   /** Remove the folders of an active snapshot whose row is gone. */

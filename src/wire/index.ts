@@ -1,5 +1,6 @@
 export type * from "./container.ts";
 export type * from "./disk.ts";
+export type * from "./explain.ts";
 export type * from "./files.ts";
 export type * from "./filters.ts";
 export type * from "./image.ts";

@@ -72,6 +72,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "Get real time events from the server",
     load: async () => (await import("../commands/events.ts")).events,
   },
+  explain: {
+    summary: "Show what makes a container: namespaces, limits, layers, rights, network and launch plan",
+    load: async () => (await import("../commands/explain.ts")).explain,
+  },
   export: {
     summary: "Export a container's filesystem as a tar archive",
     load: async () => (await import("../commands/export.ts")).exportContainer,
@@ -241,6 +245,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
         "cp",
         "create",
         "diff",
+        "explain",
         "export",
         "exec",
         "kill",

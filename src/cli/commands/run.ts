@@ -2,6 +2,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { ApiError, type EngineClient } from "../../client/index.ts";
 import type { ByteChannel } from "../../platform/channel/index.ts";
 import { parseReference } from "../../reference/index.ts";
+import type { ContainerExplanation } from "../../wire/index.ts";
 import type { Command, Invocation } from "../command/command.ts";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";
@@ -11,6 +12,7 @@ import { RUN_FLAGS } from "../run/flags.ts";
 import { withImage } from "../run/image.ts";
 import { runSession } from "../terminal/session.ts";
 import { proxySignals } from "../terminal/signals.ts";
+import { printExplanation } from "./explain.ts";
 
 const FAILED = 125;
 
@@ -33,6 +35,7 @@ export const run: Command = {
     const body = createBody(flags, image, command);
     if (body.Tty === true && body.AttachStdin === true && process.stdin.isTTY !== true)
       throw new ExitError(1, "the input device is not a TTY");
+    if (flags.bool("dry-run")) return dryRun(invocation, body);
     const id = await createContainer(client, flags, body);
     if (flags.bool("detach")) {
       await start(client, id);
@@ -42,6 +45,15 @@ export const run: Command = {
     return attached(invocation, id, body);
   },
 };
+
+/** Say what would be made, and make nothing: an image that is not here is not pulled either. */
+async function dryRun({ flags, client }: Invocation, body: CreateBody): Promise<number> {
+  const platform = flags.optional("platform");
+  const query = { name: flags.optional("name"), ...(platform === undefined ? {} : { platform }) };
+  const reply = await client.json<ContainerExplanation>("POST", "/containers/explain", query, body);
+  await printExplanation(reply, flags.bool("json"));
+  return 0;
+}
 
 /** POST /containers/create with what belongs to the client: pulling, --cidfile, warnings. Gives the id. */
 export async function createContainer(

@@ -113,5 +113,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   ...CREATE_FLAGS,
   bool("detach", "Run in the background and print the container's ID", { short: "d" }),
   DETACH_KEYS_FLAG,
+  bool("dry-run", "Explain what would be made, and make nothing"),
+  bool("json", "With --dry-run: as data"),
   bool("sig-proxy", "Pass received signals on to the process", { fallback: "true" }),
 ];

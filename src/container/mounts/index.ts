@@ -1,2 +1,2 @@
 export { type MountRequest, parseMounts } from "./parse.ts";
-export { resolveMounts } from "./resolve.ts";
+export { makeFolder, resolveMounts } from "./resolve.ts";

@@ -20,15 +20,29 @@ export async function resolveMounts(
   return mounts;
 }
 
-/** Where mounts come from besides the host's folders. */
+/** Where mounts come from. */
 export interface MountSources {
-  readonly volumes: ContainerVolumes;
+  readonly volumes: Pick<ContainerVolumes, "ensure">;
   readonly images: Pick<ImageService, "resolve">;
+  /** Make a missing folder of the host's; gives its owner. */
+  readonly makeFolder: (path: string) => Promise<Owner>;
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A folder with all above it. */
+export async function makeFolder(path: string): Promise<Owner> {
+  await mkdir(path, { recursive: true });
+  const { uid, gid } = await stat(path);
+  return { uid, gid };
 }
 
 async function resolveOne(
   request: MountRequest,
-  { volumes, images }: MountSources,
+  { volumes, images, makeFolder: make }: MountSources,
   made: string[],
 ): Promise<ResolvedMount> {
   const common = {
@@ -57,7 +71,7 @@ async function resolveOne(
       };
     }
     case "bind": {
-      const owner = await requireSource(request);
+      const owner = await requireSource(request, make);
       return {
         ...common,
         ...(request.matchUser ? { owner } : {}),
@@ -89,7 +103,7 @@ async function resolveOne(
 }
 
 /** Owner of the source. */
-async function requireSource(request: MountRequest): Promise<{ uid: number; gid: number }> {
+async function requireSource(request: MountRequest, make: MountSources["makeFolder"]): Promise<Owner> {
   try {
     const { uid, gid } = await stat(request.source);
     return { uid, gid };
@@ -106,8 +120,6 @@ async function requireSource(request: MountRequest): Promise<{ uid: number; gid:
         { cause },
       );
     }
-    await mkdir(request.source, { recursive: true });
-    const { uid, gid } = await stat(request.source);
-    return { uid, gid };
+    return make(request.source);
   }
 }

@@ -1,8 +1,8 @@
-export { namesOf } from "./allocate.ts";
+export { allocateEndpoint, namesOf } from "./allocate.ts";
 export { closeSandbox } from "./close.ts";
 export { isExtraHost } from "./files.ts";
 export { gatewayOrder, gatewayText } from "./gateways.ts";
-export { namesKey, openSandbox } from "./open.ts";
+export { kindOf, namesKey, openSandbox, operationsOf } from "./open.ts";
 export { changePorts } from "./port-changes.ts";
 export { portTarget, routedTarget } from "./ports.ts";
 export { makeLink, openNames, plugEndpoint, unplugEndpoint } from "./running.ts";

@@ -82,7 +82,8 @@ export function kindOf({ table, drivers }: NetworkContext, endpoints: readonly L
   return connected.every(({ predefined }) => predefined) ? "default-bridge" : "named";
 }
 
-function operationsOf(
+/** The operations that give a container's process its links, addresses and routes. */
+export function operationsOf(
   context: NetworkContext,
   sandbox: SandboxRecord,
   endpoints: readonly LiveRecord[],

@@ -19,3 +19,7 @@ export function capabilityMask(names: Iterable<string>): bigint {
   for (const name of names) mask |= 1n << (NUMBERS.get(name) ?? 63n);
   return mask & ((1n << BigInt(NAMES.length)) - 1n);
 }
+
+/** The names of a bit mask, in the order of their numbers. */
+export const capabilityNames = (mask: bigint): string[] =>
+  NAMES.filter((_, number) => ((mask >> BigInt(number)) & 1n) === 1n);

@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { errnoOf, internal, invalid } from "../../errors/index.ts";
 import type { LinuxResources } from "../spec/index.ts";
 import { freeze, isFrozen, thaw } from "./freezer.ts";
-import { type CgroupLayout, foldersOf } from "./layout.ts";
+import { type CgroupFolder, type CgroupLayout, foldersOf } from "./layout.ts";
 import { type LimitFile, legacyLimits, unifiedLimits } from "./limits.ts";
+import { type LimitInForce, limitsInForce } from "./limits-in-force.ts";
 import { type CgroupStatistics, readOomKills, readStatistics } from "./statistics.ts";
 
 /** A control group that exists, while its processes run. */
 export interface ControlGroup {
+  /** Below the root of every hierarchy: "/gantry/ID". */
+  readonly path: string;
   /** Stop all its processes where they are. Throws internal when one cannot be stopped. */
   freeze(): Promise<void>;
   thaw(): void;
@@ -18,18 +21,25 @@ export interface ControlGroup {
   /** Ids of all processes in it and in groups below it. Empty when it is gone. */
   processes(): number[];
   statistics(): CgroupStatistics;
+  /** Its limits as the kernel has them now, and what is used of each. */
+  limits(): LimitInForce[];
+  /** Its folders in all hierarchies. */
+  folders(): CgroupFolder[];
   /** How many of its processes were killed for want of memory. */
   oomKills(): number;
 }
 
 export function controlGroup(layout: CgroupLayout, path: string): ControlGroup {
   return {
+    path,
     freeze: () => freeze(layout, path),
     thaw: () => thaw(layout, path),
     isFrozen: () => isFrozen(layout, path),
     apply: (resources) => applyLimits(layout, path, resources),
-    processes: () => processesIn(foldersOf(layout, path).at(-1)?.folder ?? ""),
+    processes: () => processesIn(foldersOf(layout, path).map(({ folder }) => folder)),
     statistics: () => readStatistics(layout, path),
+    limits: () => limitsInForce(layout, path),
+    folders: () => foldersOf(layout, path),
     oomKills: () => readOomKills(layout, path),
   };
 }
@@ -79,13 +89,14 @@ function writeLimit(folder: string, { file, data, optional }: LimitFile): void {
   }
 }
 
-function processesIn(top: string): number[] {
-  const found: number[] = [];
-  const folders = [top];
+/** Of all hierarchies: another runtime may use only some of them. */
+function processesIn(tops: readonly string[]): number[] {
+  const found = new Set<number>();
+  const folders = [...tops];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     try {
       const text = readFileSync(join(folder, "cgroup.procs"), "utf8");
-      found.push(...text.split("\n").filter(Boolean).map(Number));
+      for (const pid of text.split("\n").filter(Boolean)) found.add(Number(pid));
       for (const entry of readdirSync(folder, { withFileTypes: true }))
         if (entry.isDirectory()) folders.push(join(folder, entry.name));
     } catch (error) {
@@ -93,5 +104,5 @@ function processesIn(top: string): number[] {
       if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENODEV") throw error;
     }
   }
-  return found.sort((a, b) => a - b);
+  return [...found].sort((a, b) => a - b);
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
 import type { Operation } from "../plan/index.ts";
@@ -48,11 +48,17 @@ const writeLimit = (folder: string, { file, data, optional }: LimitFile): Operat
 /** A version 1 cpuset begins empty, and nothing can run in an empty one: what is not limited is copied from the parent. */
 function inheritCpuset(layout: CgroupLayout, path: string, resources: LinuxResources): Operation[] {
   const root = layout.legacy.get("cpuset") ?? "";
-  const read = (file: string) => readFileSync(join(root, path, "..", file), "utf8").trim();
+  const read = (file: string) =>
+    readFileSync(join(nearest(join(root, path, ".."), root), file), "utf8").trim();
   const copies: [string, string][] = [];
   if (!resources.cpu?.cpus) copies.push(["cpuset.cpus", read("cpuset.cpus")]);
   if (!resources.cpu?.mems) copies.push(["cpuset.mems", read("cpuset.mems")]);
   return copies.map(([file, data]) => writeLimit(join(root, path), { file, data, optional: false }));
+}
+
+/** The group itself, or the nearest above it that is there: the groups of a plan that is only looked at are not made. */
+function nearest(folder: string, root: string): string {
+  return folder === root || existsSync(folder) ? folder : nearest(join(folder, ".."), root);
 }
 
 function oomWatch(layout: CgroupLayout, path: string): Operation[] {

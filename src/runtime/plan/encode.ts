@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { invalid } from "../../errors/index.ts";
 import {
   OPERATIONS,
+  type OperationLayout,
   PLAN_HEADER_BYTES,
   PLAN_LEAVE,
   PLAN_MAGIC,
@@ -17,8 +18,9 @@ type Field = number | bigint | boolean | string | Uint8Array | readonly string[]
 export function encodePlan(plan: LaunchPlan): Buffer {
   const body = new Writer();
   for (const operation of plan.operations) {
-    const { code, fields: letters } = OPERATIONS[operation.op];
+    const { code, fields }: OperationLayout = OPERATIONS[operation.op];
     const start = body.beginOperation(code);
+    const letters = Object.values(fields);
     fieldsOf(operation).forEach((field, index) => {
       body.field(letters[index] ?? "", field, operation.op);
     });

@@ -7,59 +7,133 @@ export const PLAN_HEADER_BYTES = 32;
 export const PLAN_START_ON_REQUEST = 1;
 export const PLAN_LEAVE = 2;
 
-/** Code of each operation, and its fields: u = u64, s = string, b = bytes, l = list of strings. */
-export const OPERATIONS: Readonly<Record<OperationName, { readonly code: number; readonly fields: string }>> =
-  {
-    "cgroup-create": { code: 1, fields: "su" },
-    "write-file": { code: 2, fields: "ssu" },
-    "oom-watch": { code: 3, fields: "su" },
-    "log-file": { code: 4, fields: "suu" },
-    stdio: { code: 5, fields: "uuuuu" },
-    "device-filter": { code: 6, fields: "sb" },
-    "start-socket": { code: 7, fields: "s" },
-    "stdio-inherited": { code: 8, fields: "u" },
-    "console-socket": { code: 9, fields: "s" },
-    "namespace-new": { code: 10, fields: "u" },
-    "namespace-join": { code: 11, fields: "us" },
-    "cgroup-join": { code: 12, fields: "su" },
-    "id-map": { code: 20, fields: "ssu" },
-    netlink: { code: 21, fields: "uubbb" },
-    "mount-propagation": { code: 30, fields: "u" },
-    "rootfs-overlay": { code: 31, fields: "lssl" },
-    "rootfs-bind": { code: 32, fields: "s" },
-    mount: { code: 33, fields: "sssusu" },
-    bind: { code: 34, fields: "ssuuuuss" },
-    device: { code: 35, fields: "suuuuuu" },
-    symlink: { code: 36, fields: "ss" },
-    console: { code: 37, fields: "" },
-    "pivot-root": { code: 38, fields: "" },
-    "root-readonly": { code: 39, fields: "" },
-    mask: { code: 40, fields: "s" },
-    "readonly-path": { code: 41, fields: "s" },
-    sysctl: { code: 42, fields: "ss" },
-    hostname: { code: 43, fields: "s" },
-    domainname: { code: 44, fields: "s" },
-    rlimit: { code: 45, fields: "uuu" },
-    "oom-score-adj": { code: 46, fields: "u" },
-    user: { code: 47, fields: "uuubsslu" },
-    capabilities: { code: 48, fields: "uuuuu" },
-    "no-new-privileges": { code: 49, fields: "" },
-    seccomp: { code: 50, fields: "bu" },
-    "working-directory": { code: 51, fields: "su" },
-    environment: { code: 52, fields: "l" },
-    exec: { code: 53, fields: "l" },
-    init: { code: 54, fields: "" },
-    "mount-from-namespace": { code: 55, fields: "sss" },
-    "runtime-hooks": { code: 56, fields: "" },
-    hook: { code: 57, fields: "sllubuu" },
-    "time-offsets": { code: 58, fields: "s" },
-    personality: { code: 59, fields: "u" },
-    scheduler: { code: 60, fields: "uuuuuuu" },
-    "io-priority": { code: 61, fields: "u" },
-    "tmpfs-copy-up": { code: 62, fields: "sus" },
-    "session-keyring": { code: 63, fields: "s" },
-  };
+export type Phase = "host" | "clone" | "link" | "container";
 
-const NAMES = new Map(Object.entries(OPERATIONS).map(([name, { code }]) => [code, name as OperationName]));
+/** u = u64, s = string, b = bytes, l = list of strings. */
+export type Letter = "u" | "s" | "b" | "l";
+
+export interface OperationLayout {
+  readonly code: number;
+  readonly phase: Phase;
+  /** In the order in which they are written. */
+  readonly fields: Readonly<Record<string, Letter>>;
+}
+
+export const OPERATIONS = {
+  "cgroup-create": { code: 1, phase: "host", fields: { path: "s", version: "u" } },
+  "write-file": { code: 2, phase: "host", fields: { path: "s", data: "s", optional: "u" } },
+  "oom-watch": { code: 3, phase: "host", fields: { path: "s", version: "u" } },
+  "log-file": { code: 4, phase: "host", fields: { path: "s", bytes: "u", files: "u" } },
+  stdio: {
+    code: 5,
+    phase: "host",
+    fields: { terminal: "u", stdin: "u", stdinOnce: "u", rows: "u", columns: "u" },
+  },
+  "device-filter": { code: 6, phase: "host", fields: { cgroup: "s", program: "b" } },
+  "start-socket": { code: 7, phase: "host", fields: { path: "s" } },
+  "stdio-inherited": { code: 8, phase: "host", fields: { more: "u" } },
+  "console-socket": { code: 9, phase: "host", fields: { path: "s" } },
+  "namespace-new": { code: 10, phase: "clone", fields: { kind: "u" } },
+  "namespace-join": { code: 11, phase: "clone", fields: { kind: "u", path: "s" } },
+  "cgroup-join": { code: 12, phase: "clone", fields: { path: "s", version: "u" } },
+  "id-map": { code: 20, phase: "link", fields: { uids: "s", gids: "s", setgroups: "u" } },
+  netlink: {
+    code: 21,
+    phase: "link",
+    fields: { inContainer: "u", protocol: "u", messages: "b", pidOffsets: "b", ignoredErrnos: "b" },
+  },
+  "mount-propagation": { code: 30, phase: "container", fields: { flags: "u" } },
+  "rootfs-overlay": {
+    code: 31,
+    phase: "container",
+    fields: { lower: "l", upper: "s", work: "s", options: "l" },
+  },
+  "rootfs-bind": { code: 32, phase: "container", fields: { source: "s" } },
+  mount: {
+    code: 33,
+    phase: "container",
+    fields: { type: "s", source: "s", target: "s", attributes: "u", data: "s", mode: "u" },
+  },
+  bind: {
+    code: 34,
+    phase: "container",
+    fields: {
+      source: "s",
+      target: "s",
+      recursive: "u",
+      attributes: "u",
+      propagation: "u",
+      copyUp: "u",
+      subpath: "s",
+      owners: "s",
+    },
+  },
+  device: {
+    code: 35,
+    phase: "container",
+    fields: { target: "s", type: "u", major: "u", minor: "u", mode: "u", uid: "u", gid: "u" },
+  },
+  symlink: { code: 36, phase: "container", fields: { target: "s", to: "s" } },
+  console: { code: 37, phase: "container", fields: {} },
+  "pivot-root": { code: 38, phase: "container", fields: {} },
+  "root-readonly": { code: 39, phase: "container", fields: {} },
+  mask: { code: 40, phase: "container", fields: { path: "s" } },
+  "readonly-path": { code: 41, phase: "container", fields: { path: "s" } },
+  sysctl: { code: 42, phase: "container", fields: { key: "s", value: "s" } },
+  hostname: { code: 43, phase: "container", fields: { name: "s" } },
+  domainname: { code: 44, phase: "container", fields: { name: "s" } },
+  rlimit: { code: 45, phase: "container", fields: { resource: "u", soft: "u", hard: "u" } },
+  "oom-score-adj": { code: 46, phase: "container", fields: { value: "u" } },
+  user: {
+    code: 47,
+    phase: "container",
+    fields: {
+      byName: "u",
+      uid: "u",
+      gid: "u",
+      groups: "b",
+      user: "s",
+      group: "s",
+      moreGroups: "l",
+      umask: "u",
+    },
+  },
+  capabilities: {
+    code: 48,
+    phase: "container",
+    fields: { bounding: "u", effective: "u", permitted: "u", inheritable: "u", ambient: "u" },
+  },
+  "no-new-privileges": { code: 49, phase: "container", fields: {} },
+  seccomp: { code: 50, phase: "container", fields: { program: "b", flags: "u" } },
+  "working-directory": { code: 51, phase: "container", fields: { path: "s", create: "u" } },
+  environment: { code: 52, phase: "container", fields: { entries: "l" } },
+  exec: { code: 53, phase: "container", fields: { args: "l" } },
+  init: { code: 54, phase: "container", fields: {} },
+  "mount-from-namespace": {
+    code: 55,
+    phase: "container",
+    fields: { namespace: "s", source: "s", target: "s" },
+  },
+  "runtime-hooks": { code: 56, phase: "container", fields: {} },
+  hook: {
+    code: 57,
+    phase: "container",
+    fields: { path: "s", args: "l", env: "l", timeout: "u", state: "b", pidOffset: "u", atStart: "u" },
+  },
+  "time-offsets": { code: 58, phase: "container", fields: { lines: "s" } },
+  personality: { code: 59, phase: "container", fields: { persona: "u" } },
+  scheduler: {
+    code: 60,
+    phase: "container",
+    fields: { policy: "u", flags: "u", nice: "u", priority: "u", runtime: "u", deadline: "u", period: "u" },
+  },
+  "io-priority": { code: 61, phase: "container", fields: { word: "u" } },
+  "tmpfs-copy-up": { code: 62, phase: "container", fields: { target: "s", attributes: "u", data: "s" } },
+  "session-keyring": { code: 63, phase: "container", fields: { name: "s" } },
+} as const satisfies Readonly<Record<OperationName, OperationLayout>>;
+
+const NAMES = new Map<number, OperationName>(
+  Object.entries(OPERATIONS).map(([name, { code }]) => [code, name as OperationName]),
+);
 
 export const operationName = (code: number): OperationName | undefined => NAMES.get(code);

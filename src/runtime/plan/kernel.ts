@@ -30,6 +30,44 @@ export const PROPAGATION_FLAGS: Readonly<Record<Propagation, number>> = {
   runbindable: MS_UNBINDABLE | MS_REC,
 };
 
+/** "CLONE_NEWPID" of its bit. */
+export function namespaceFlagName(flag: bigint): string {
+  const kind = Object.entries(NAMESPACE_FLAGS).find(([, bit]) => BigInt(bit) === flag)?.[0] ?? "?";
+  return `CLONE_NEW${kind === "mount" ? "NS" : kind.toUpperCase()}`;
+}
+
+/** "MS_REC | MS_PRIVATE" of the bits. */
+export function propagationName(flags: bigint): string {
+  const name = Object.entries(PROPAGATION_FLAGS).find(([, bits]) => BigInt(bits) === flags)?.[0] ?? "?";
+  const words: Readonly<Record<string, string>> = {
+    private: "MS_PRIVATE",
+    shared: "MS_SHARED",
+    slave: "MS_SLAVE",
+    unbindable: "MS_UNBINDABLE",
+  };
+  const word = words[name] ?? words[name.slice(1)] ?? name;
+  return words[name] === undefined ? `MS_REC | ${word}` : word;
+}
+
+const ATTRIBUTE_NAMES: readonly (readonly [bit: bigint, name: string])[] = [
+  [0x1n, "RDONLY"],
+  [0x2n, "NOSUID"],
+  [0x4n, "NODEV"],
+  [0x8n, "NOEXEC"],
+  [0x10n, "NOATIME"],
+  [0x20n, "STRICTATIME"],
+  [0x80n, "NODIRATIME"],
+  [0x200000n, "NOSYMFOLLOW"],
+];
+
+/** "MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV" of the bits; "0" for none. */
+export function attributeNames(bits: bigint): string {
+  const names = ATTRIBUTE_NAMES.filter(([bit]) => (bits & bit) !== 0n).map(
+    ([, name]) => `MOUNT_ATTR_${name}`,
+  );
+  return names.length === 0 ? "0" : names.join(" | ");
+}
+
 /** MOUNT_ATTR_* of mount_setattr(2). */
 export function mountAttributes(attributes: MountAttributes): number {
   return (

@@ -13,7 +13,7 @@ export interface SeccompCompiler {
   compile(profile: SeccompProfile, capabilities: ReadonlySet<string>): Promise<Uint8Array>;
 }
 
-const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
+export const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
   x64: "amd64",
   arm64: "arm64",
   ppc64: "ppc64le",
@@ -111,7 +111,8 @@ export function describe(
   return `${lines.join("\n")}\n`;
 }
 
-function applies(
+/** Whether a rule holds for a process with these capabilities, on such a machine. */
+export function applies(
   rule: SyscallRule,
   capabilities: ReadonlySet<string>,
   goArch: string,

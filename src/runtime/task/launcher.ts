@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf, internal } from "../../errors/index.ts";
 import { removeTree } from "../../platform/index.ts";
 import type { LaunchPlan } from "../plan/index.ts";
-import { encodePlan } from "../plan/index.ts";
+import { decodePlan, encodePlan } from "../plan/index.ts";
 import type { ExitStatus, Task, TaskLauncher } from "../task.ts";
 import { attachToShim } from "./attach.ts";
 import { ControlConnection, type ShimState } from "./connection.ts";
@@ -30,7 +30,8 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
       const bytes = encodePlan(plan);
       const folder = folderOf(id);
       mkdirSync(folder, { mode: 0o700 });
-      const connection = spawnShim(shimPath, folder, bytes);
+      writeFileSync(planFile(folder), bytes, { mode: 0o600 });
+      const connection = spawnShim(shimPath, folder);
       try {
         return taskOf(id, folder, connection, await connection.created);
       } catch (error) {
@@ -47,12 +48,23 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
       const record = readExitRecord(folder);
       return record === undefined ? undefined : endedTask(id, folder, record);
     },
+    planOf(id) {
+      try {
+        return decodePlan(readFileSync(planFile(folderOf(id))));
+      } catch (error) {
+        if (errnoOf(error) === "ENOENT") return undefined;
+        throw error;
+      }
+    },
     async list() {
       return readdirSync(tasks);
     },
     forget: (id) => removeTree(folderOf(id)),
   };
 }
+
+/** The plan stays there, for whoever wants to know what a task was made from. */
+const planFile = (folder: string): string => join(folder, "plan");
 
 /** Descriptors of this process that the new one gets: stdio (unless it has a terminal), and so many more from 3 on. */
 export interface InheritedDescriptors {
@@ -81,21 +93,18 @@ export async function launchDirectly(launch: DirectLaunch): Promise<Task> {
   return task;
 }
 
-function spawnShim(shimPath: string, folder: string, plan: Buffer): ControlConnection {
-  const log = openSync(join(folder, "shim.log"), "a", 0o600);
-  try {
-    const shim = spawn(shimPath, ["launch", folder], {
-      stdio: ["pipe", log, log, "pipe"],
-      detached: true,
-      env: {},
-    });
-    // A shim that dies before it has read the plan is told of by its connection's close.
-    shim.stdin?.on("error", () => {});
-    shim.stdin?.end(plan);
-    return controlOf(shim, 3);
-  } finally {
-    closeSync(log);
-  }
+function spawnShim(shimPath: string, folder: string): ControlConnection {
+  using opened = new DisposableStack();
+  const open = (file: string, flags: string) =>
+    opened.adopt(openSync(file, flags, 0o600), (fd) => closeSync(fd));
+  const log = open(join(folder, "shim.log"), "a");
+  const plan = open(planFile(folder), "r");
+  const shim = spawn(shimPath, ["launch", folder], {
+    stdio: [plan, log, log, "pipe"],
+    detached: true,
+    env: {},
+  });
+  return controlOf(shim, 3);
 }
 
 /**

@@ -1,0 +1,1 @@
+export { explainContainer, explainRequest } from "./explain.ts";

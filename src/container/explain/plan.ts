@@ -1,0 +1,60 @@
+import { describeMessages } from "../../netlink/index.ts";
+import { type DecodedPlan, meaningOf, OPERATIONS } from "../../runtime/index.ts";
+import type { ExplainedMount, ExplainedOperation } from "../../wire/index.ts";
+
+/** The operations of a plan, each with the system calls that it becomes. */
+export function explainPlan({ operations }: DecodedPlan): ExplainedOperation[] {
+  return operations.map((operation, index) => {
+    const { call, why } = meaningOf(operation);
+    return {
+      Index: index,
+      Phase: OPERATIONS[operation.op].phase,
+      Operation: operation.op,
+      Fields: Object.fromEntries(
+        Object.entries(operation.fields).map(([name, value]) => [name, plainValue(value)]),
+      ),
+      Call: call,
+      Why: why,
+      ...(operation.op === "netlink"
+        ? { Messages: describeMessages(Number(operation.fields.protocol), operation.fields.messages) }
+        : {}),
+    };
+  });
+}
+
+function plainValue(value: bigint | string | Buffer | readonly string[]): number | string | string[] {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (typeof value === "string") return value;
+  return "buffer" in value ? value.toString("base64") : [...value];
+}
+
+/** The mounts that a plan would make, in its order. */
+export function plannedMounts({ operations }: DecodedPlan): ExplainedMount[] {
+  return operations.flatMap((operation): ExplainedMount[] => {
+    switch (operation.op) {
+      case "rootfs-overlay":
+        return [
+          { Target: "/", Type: "overlay", Source: "overlay", Options: operation.fields.options.join(",") },
+        ];
+      case "mount":
+        return [
+          {
+            Target: operation.fields.target,
+            Type: operation.fields.type,
+            Source: operation.fields.source,
+            Options: operation.fields.data,
+          },
+        ];
+      case "tmpfs-copy-up":
+        return [
+          { Target: operation.fields.target, Type: "tmpfs", Source: "tmpfs", Options: operation.fields.data },
+        ];
+      case "bind":
+        return [
+          { Target: operation.fields.target, Type: "bind", Source: operation.fields.source, Options: "" },
+        ];
+      default:
+        return [];
+    }
+  });
+}
