@@ -16,23 +16,8 @@ import {
   portTarget,
   routedTarget,
 } from "./sandbox/index.ts";
-import type { AttachRequest } from "./service.ts";
+import type { AttachRequest, NetworkHop, NetworkPath } from "./service.ts";
 import { isLive, type LiveRecord } from "./table.ts";
-
-/** One station on the way of a packet from a container to the world. */
-export interface NetworkHop {
-  readonly where: "container" | "host";
-  readonly what: "interface" | "veth" | "bridge" | "parent" | "rule" | "port";
-  readonly name: string;
-  readonly detail: string;
-}
-
-/** A container's way out through one of its networks, and of others in. */
-export interface NetworkPath {
-  readonly network: string;
-  readonly driver: string;
-  readonly hops: readonly NetworkHop[];
-}
 
 /** The ways of a container that runs. Empty for one that does not. */
 export function explainSandbox(context: NetworkContext, containerId: string): NetworkPath[] {

@@ -4,7 +4,6 @@ export {
   type NetworkServiceOptions,
   type OwnedNetworkService,
 } from "./create-service.ts";
-export type { NetworkHop, NetworkPath } from "./explain.ts";
 export { parsePool, type SubnetPool } from "./ipam/index.ts";
 export type { BoundPort, SandboxRequest } from "./record.ts";
 export type * from "./service.ts";

@@ -1,6 +1,5 @@
 import type { Operation } from "../runtime/index.ts";
 import type { EndpointSettings, Filters, NetworkInspect, PortMap } from "../wire/index.ts";
-import type { NetworkPath } from "./explain.ts";
 import type { BoundPort, SandboxRequest } from "./record.ts";
 
 /**
@@ -111,6 +110,21 @@ export interface PortChange {
   readonly add: PortMap;
   /** Container ports, "80/tcp"; with host ports where only some are meant. */
   readonly remove: PortMap;
+}
+
+/** One station on the way of a packet from a container to the world. */
+export interface NetworkHop {
+  readonly where: "container" | "host";
+  readonly what: "interface" | "veth" | "bridge" | "parent" | "rule" | "port";
+  readonly name: string;
+  readonly detail: string;
+}
+
+/** A container's way out through one of its networks, and of others in. */
+export interface NetworkPath {
+  readonly network: string;
+  readonly driver: string;
+  readonly hops: readonly NetworkHop[];
 }
 
 export interface SandboxDescription {
