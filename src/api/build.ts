@@ -16,11 +16,12 @@ import type {
   ProgressMessage,
 } from "../wire/index.ts";
 import { ClassicOutput } from "./classic-build.ts";
+import { size } from "./containers.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing } from "./exchange.ts";
 import { parseBuild, parsePrune, parseSecrets } from "./parse/build.ts";
 import type { Routes } from "./router.ts";
-import { sendProgress } from "./streams.ts";
+import { hijack, sendProgress } from "./streams.ts";
 
 export const buildRoutes: Routes = {
   "POST /build": (x) => sendProgress(x, messages(x)),
@@ -38,6 +39,11 @@ export const buildRoutes: Routes = {
   "POST /build/secrets": async (x) => {
     x.engine.builds.offerSecrets(x.query.string("session"), parseSecrets(await readJson(x)));
     sendNothing(x, 204);
+  },
+  "POST /build/shell": (x) => hijack(x, x.engine.builds.attachShell(x.query.string("id"), size(x))),
+  "POST /build/shell/resize": async (x) => {
+    x.engine.builds.resizeShell(x.query.string("id"), size(x));
+    sendNothing(x, 200);
   },
   "POST /build/cache/layout": async (x) => {
     await x.engine.builds.offerCache(x.query.string("session"), x.query.string("name"), x.request);

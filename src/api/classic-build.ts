@@ -55,6 +55,7 @@ export class ClassicOutput {
       case "note":
         yield { stream: `${event.text}\n` };
         break;
+      case "shell":
       case "warning":
         // Clients of the classic builder parse its lines; findings are for those who ask for events.
         break;

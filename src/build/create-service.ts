@@ -12,6 +12,7 @@ import { BuildHistory } from "./history.ts";
 import { exportTree } from "./output/tree.ts";
 import { SecretOffers } from "./secrets.ts";
 import type { BuildService } from "./service.ts";
+import { Shells } from "./shells.ts";
 
 /** The service with what only the composition asks for. */
 export interface OwnedBuildService extends BuildService {
@@ -29,12 +30,15 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     cacheMounts: new CacheMounts(options.store, join(options.folder, "mounts")),
     cacheLayouts: new CacheLayouts(),
     secrets: new SecretOffers(),
+    shells: new Shells(),
   };
   const history = new BuildHistory();
   return {
     build: (request, signal) => runBuild(context, history, request, signal),
     check: (request, signal) => checkDockerfile(context, request, signal),
     offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
+    attachShell: (id, size) => context.shells.attach(id, size),
+    resizeShell: (id, size) => context.shells.resize(id, size),
     async offerCache(session, name, layout) {
       const lease = context.images.lease();
       try {

@@ -10,6 +10,7 @@ import type { CacheMounts } from "./cache/mounts.ts";
 import type { CacheLayouts } from "./cache/remote/layouts.ts";
 import type { CacheTable } from "./cache/table.ts";
 import type { SecretOffers } from "./secrets.ts";
+import type { Shells } from "./shells.ts";
 
 /** What the build service is built from. */
 export interface BuildServiceOptions {
@@ -53,4 +54,5 @@ export interface BuildContext extends BuildServiceOptions {
   readonly cacheMounts: CacheMounts;
   readonly cacheLayouts: CacheLayouts;
   readonly secrets: SecretOffers;
+  readonly shells: Shells;
 }

@@ -16,6 +16,8 @@ export type BuildEvent =
       readonly result: string;
     }
   | { readonly kind: "failed"; readonly step: number; readonly atMs: number; readonly message: string }
+  /** A step has failed, and the build waits until the client has been in the shell of this id. */
+  | { readonly kind: "shell"; readonly step: number; readonly id: string }
   | { readonly kind: "warning"; readonly finding: Finding }
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "image"; readonly id: string; readonly tags: readonly string[] };

@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import type { AttachedStreams } from "../container/index.ts";
 import type { Accounts } from "../registry/index.ts";
 import type { HostConfig } from "../wire/index.ts";
 import type { BuildEvent } from "./events.ts";
@@ -18,6 +19,9 @@ export interface BuildService {
   check(request: BuildRequest, signal: AbortSignal): Promise<CheckReport>;
   /** Keep secrets and agent sockets for the build that names this session; they are forgotten with it, or after a minute. */
   offerSecrets(session: string, secrets: OfferedSecrets): void;
+  /** Enter a shell that a build offers, on a terminal of this size. Leaving it ends the build. Throws not-found, conflict. */
+  attachShell(id: string, size: readonly [rows: number, columns: number]): AttachedStreams;
+  resizeShell(id: string, size: readonly [rows: number, columns: number]): void;
   /** Keep a cache that a client brings (a tar of an OCI layout) for the build that names this session and name. Throws invalid. */
   offerCache(session: string, name: string, layout: Readable): Promise<void>;
   /** The cache that a build left for its client, once, as a tar of an OCI layout. Throws not-found. */
@@ -62,6 +66,8 @@ export interface BuildRequest {
   /** Of the registries that images and caches come from and go to. */
   readonly accounts: Accounts;
   readonly session: string;
+  /** What a RUN that fails does: end the build, or first offer a shell in the state before it (event `shell`). */
+  readonly onError: "end" | "shell";
 }
 
 /** A cache of another machine. */

@@ -1,24 +1,25 @@
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { packLayer } from "../archive/index.ts";
 import type { Digest, Ingest } from "../content/index.ts";
 import { cancelled } from "../errors/index.ts";
 import { chainIdsOf, type ImageLayer, type Lease } from "../image/index.ts";
 import { limiter } from "../platform/index.ts";
-import { copyIntoTree, type LayerDraft, type SnapshotMount } from "../snapshot/index.ts";
+import { copyIntoTree, type LayerDraft } from "../snapshot/index.ts";
 import { bringAhead, bringForeign, findHere, layerOf } from "./cache/find-result.ts";
 import type { Recipes } from "./cache/recipe.ts";
 import type { ForeignResults } from "./cache/remote/sources.ts";
 import type { CachedLayer } from "./cache/table.ts";
 import type { BuildContext } from "./dependencies.ts";
-import type { BuildEvent, StepInfo } from "./events.ts";
+import { type BuildEvent, StepError, type StepInfo } from "./events.ts";
 import { located } from "./plan/planning.ts";
 import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "./plan/vertex.ts";
 import type { BuildRequest, CacheMode, OfferedSecrets } from "./service.ts";
 import { prepareCopy } from "./steps/copy.ts";
 import { contentOf, executeRun, identityOfRun } from "./steps/run.ts";
+import { offerShell } from "./steps/shell.ts";
 import { byteName, SourceTree } from "./steps/source-tree.ts";
+import { openTree } from "./steps/working-tree.ts";
 
 /** The tree that an operation came to. */
 export interface Solved {
@@ -288,21 +289,22 @@ export class Solver implements AsyncDisposable {
   ): Promise<Solved> {
     this.#signal.throwIfAborted();
     const { context, request, secrets, tell } = this.#options;
-    const draft = await context.snapshotter.prepareLayer(undefined, { writable: true });
+    const { draft, tree } = await openTree(context, base.lower);
     this.#drafts.push(draft);
-    likeRoot(draft.folder, base.lower[0]);
-    const tree: SnapshotMount = {
-      lower: base.lower,
-      upper: draft.folder,
-      ...(draft.work === undefined ? {} : { work: draft.work }),
-    };
     const { step } = vertex.step;
     switch (vertex.kind) {
       case "run": {
         const treeOf = await this.#mountTrees(vertex);
         const write = (stream: 1 | 2, bytes: Buffer) =>
           tell({ kind: "output", step, stream, bytes: Buffer.from(bytes) });
-        await executeRun(context, vertex, tree, { request, secrets, treeOf, write }, this.#signal);
+        const how = { request, secrets, treeOf, write };
+        try {
+          await executeRun(context, vertex, tree, how, this.#signal);
+        } catch (error) {
+          if (request.onError === "shell" && error instanceof StepError && error.exitCode !== undefined)
+            await offerShell(context, vertex, base.lower, how, tell, this.#signal);
+          throw error;
+        }
         break;
       }
       case "copy": {
@@ -449,12 +451,4 @@ function chainOf(vertex: Vertex): Vertex[] {
   const chain = [vertex];
   for (let at = vertex; at.kind !== "source"; at = at.base) chain.push(at.base);
   return chain;
-}
-
-/** The root folder of a tree is its topmost layer's: a new layer begins with what the one below has. */
-function likeRoot(folder: string, below: string | undefined): void {
-  if (below === undefined) return;
-  const { mode, uid, gid } = statSync(below);
-  chownSync(folder, uid, gid);
-  chmodSync(folder, mode & 0o7777);
 }

@@ -38,8 +38,13 @@ export interface StepRequest {
   readonly privileged: boolean;
   /** Limits, extra hosts and the like. */
   readonly host: Partial<HostConfig>;
-  /** What the command reads on its stdin, on a terminal of this size; without it stdin is empty. */
-  readonly terminal?: { readonly rows: number; readonly columns: number; readonly input: Readable };
+  /** A terminal of this size, what is typed on it, and the sizes that it takes later; without it stdin is empty. */
+  readonly terminal?: {
+    readonly rows: number;
+    readonly columns: number;
+    readonly input: Readable;
+    readonly sizes: AsyncIterable<readonly [rows: number, columns: number]>;
+  };
 }
 
 /**
@@ -99,7 +104,12 @@ async function runTask(
   try {
     throwIfStopped(signal);
     await task.start();
-    if (terminal !== undefined && streams.input !== undefined) terminal.input.pipe(streams.input);
+    if (terminal !== undefined && streams.input !== undefined) {
+      // A shell that has ended takes no more input, and no size.
+      streams.input.on("error", () => undefined);
+      terminal.input.pipe(streams.input);
+      followSize(task, terminal.sizes).catch(() => undefined);
+    }
     const status = await task.ended;
     await copied;
     throwIfStopped(signal);
@@ -107,6 +117,13 @@ async function runTask(
   } finally {
     signal.removeEventListener("abort", stop);
   }
+}
+
+async function followSize(
+  task: Task,
+  sizes: AsyncIterable<readonly [rows: number, columns: number]>,
+): Promise<void> {
+  for await (const [rows, columns] of sizes) await task.resize(rows, columns);
 }
 
 function throwIfStopped(signal: AbortSignal): void {

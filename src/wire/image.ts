@@ -117,6 +117,8 @@ export type BuildProgressEvent =
   | { kind: "output"; step: number; stream: 1 | 2; data: string }
   | { kind: "finished"; step: number; atMs: number; cached: boolean; result: string }
   | { kind: "failed"; step: number; atMs: number; message: string }
+  /** The build waits until POST /build/shell?id=…&h=…&w=… has been taken and left. */
+  | { kind: "shell"; step: number; id: string }
   | { kind: "warning"; rule: string; message: string; url: string; line: number }
   | { kind: "note"; text: string }
   | { kind: "image"; id: string; tags: string[] };

@@ -51,7 +51,16 @@ export function parseBuild(query: Query, request: IncomingMessage): BuildRequest
     cacheTo: listOf(query, "cacheto").map(parseCacheTarget),
     accounts: parseRegistryConfig(request.headers["x-registry-config"]?.toString()),
     session: query.string("session"),
+    onError: onErrorOf(query),
   };
+}
+
+function onErrorOf(query: Query): BuildRequest["onError"] {
+  const onError = query.string("onerror");
+  if (onError !== "" && onError !== "shell") throw invalid(`invalid onerror ${onError}: want shell`);
+  if (onError === "shell" && query.string("progress") !== "events")
+    throw invalid("onerror=shell needs progress=events: nobody would be told of the shell");
+  return onError === "shell" ? "shell" : "end";
 }
 
 function sourceOf(query: Query, request: IncomingMessage): ContextSource {

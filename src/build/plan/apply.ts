@@ -116,6 +116,7 @@ async function applyRun(
     base: state.top,
     noCache: planning.noCache(stage, state.name),
     args: words,
+    shell: (state.config.Shell ?? DEFAULT_SHELL)[0] ?? "/bin/sh",
     env: [...(state.config.Env ?? []), ...args],
     hiddenEnv: planning.hiddenEnv.filter((entry) => !state.args.has(entry.split("=", 1)[0] ?? "")),
     workingDir: state.config.WorkingDir || "/",

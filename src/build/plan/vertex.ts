@@ -27,6 +27,8 @@ interface StepVertex {
 export interface RunVertex extends StepVertex {
   readonly kind: "run";
   readonly args: readonly string[];
+  /** The shell of the stage, for a look around. */
+  readonly shell: string;
   readonly env: readonly string[];
   /** Variables that a command gets and that are no part of what it is: proxies. */
   readonly hiddenEnv: readonly string[];

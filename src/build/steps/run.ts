@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { runStep } from "../../container/index.ts";
+import { runStep, type StepRequest } from "../../container/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { LaunchError } from "../../runtime/index.ts";
 import type { SnapshotMount } from "../../snapshot/index.ts";
@@ -8,7 +8,7 @@ import type { BuildContext } from "../dependencies.ts";
 import { StepError } from "../events.ts";
 import type { RunMount, RunVertex } from "../plan/vertex.ts";
 import type { BuildRequest, OfferedSecrets } from "../service.ts";
-import { openMounts } from "./run-mounts.ts";
+import { type OpenMounts, openMounts } from "./run-mounts.ts";
 import type { SourceTree } from "./source-tree.ts";
 import { removeStubs } from "./stubs.ts";
 
@@ -35,20 +35,7 @@ export async function executeRun(
   const folder = join(context.runFolder, randomHex(8));
   await using mounts = await openMounts(vertex, { context, treeOf, secrets, folder, signal });
   const tail = new Tail();
-  const hostname = request.buildArgs.get("BUILDKIT_SANDBOX_HOSTNAME") ?? HOSTNAME;
-  const step = {
-    folder: join(folder, "files"),
-    tree,
-    mounts: mounts.mounts,
-    args: vertex.args,
-    env: [...vertex.hiddenEnv, ...vertex.env, ...mounts.env],
-    workingDir: vertex.workingDir,
-    user: vertex.user,
-    hostname,
-    network: vertex.network,
-    privileged: vertex.privileged,
-    host: { ...request.limits, ExtraHosts: [...request.extraHosts] },
-  };
+  const step = stepOf(vertex, tree, mounts, folder, request);
   let exitCode: number;
   let why = "";
   try {
@@ -75,6 +62,29 @@ export async function executeRun(
     });
   }
   removeStubs(tree, mounts.targets);
+}
+
+/** The command as the engine runs it, in a tree and with its mounts. */
+export function stepOf(
+  vertex: RunVertex,
+  tree: SnapshotMount,
+  { mounts, env }: OpenMounts,
+  folder: string,
+  request: BuildRequest,
+): StepRequest {
+  return {
+    folder: join(folder, "files"),
+    tree,
+    mounts,
+    args: vertex.args,
+    env: [...vertex.hiddenEnv, ...vertex.env, ...env],
+    workingDir: vertex.workingDir,
+    user: vertex.user,
+    hostname: request.buildArgs.get("BUILDKIT_SANDBOX_HOSTNAME") ?? HOSTNAME,
+    network: vertex.network,
+    privileged: vertex.privileged,
+    host: { ...request.limits, ExtraHosts: [...request.extraHosts] },
+  };
 }
 
 /** The last lines of an output. */

@@ -3,6 +3,8 @@ import type { BuildProgressEvent } from "../../wire/index.ts";
 /** Shows a build to a person or a program. */
 export interface BuildDisplay {
   show(event: BuildProgressEvent): void;
+  /** Leave the terminal to another, until the next event is shown. */
+  pause(): void;
   /** After the last event, whether it went well or not. */
   close(): void;
 }
@@ -13,10 +15,15 @@ type Step = Extract<BuildProgressEvent, { kind: "plan" }>["steps"][number];
 /** One JSON object a line. */
 export const rawDisplay = (write: Write): BuildDisplay => ({
   show: (event) => write(`${JSON.stringify(event)}\n`),
+  pause: () => undefined,
   close: () => undefined,
 });
 
-export const quietDisplay: BuildDisplay = { show: () => undefined, close: () => undefined };
+export const quietDisplay: BuildDisplay = {
+  show: () => undefined,
+  pause: () => undefined,
+  close: () => undefined,
+};
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)}s`;
 
@@ -84,6 +91,10 @@ export class PlainDisplay implements BuildDisplay {
     }
   }
 
+  pause(): void {
+    this.close();
+  }
+
   close(): void {
     for (const step of this.#rest.keys()) this.#flush(step);
   }
@@ -124,17 +135,17 @@ export class LiveDisplay implements BuildDisplay {
   #labels = new Map<number, string>();
   #drawn = 0;
   readonly #notes: string[] = [];
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   readonly #startedAtMs = Date.now();
 
   constructor(write: Write, size: () => { rows: number; columns: number }) {
     this.#write = write;
     this.#size = size;
-    // Times go on while nothing happens.
-    this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
   }
 
   show(event: BuildProgressEvent): void {
+    // Times go on while nothing happens.
+    this.#timer ??= setInterval(() => this.#draw(), REDRAW_MS);
     switch (event.kind) {
       case "plan":
         this.#labels = labels(event.steps);
@@ -174,8 +185,17 @@ export class LiveDisplay implements BuildDisplay {
     }
   }
 
+  pause(): void {
+    this.close();
+    // What stands there is another's from now on.
+    this.#drawn = 0;
+  }
+
   close(): void {
+    // What was written since it was closed is not drawn over.
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
+    this.#timer = undefined;
     this.#draw();
   }
 

@@ -9,6 +9,7 @@ import { contextOf, type SentContext } from "../build/context.ts";
 import { parseOutputs, writeOutputs } from "../build/outputs.ts";
 import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
 import { readAgents, readSecrets } from "../build/secrets.ts";
+import { enterShell, requireTerminal } from "../build/shell.ts";
 import { bool, type Command, int, list, string } from "../command/command.ts";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";
@@ -48,6 +49,7 @@ export const build: Command = {
     string("network", 'Network of the "RUN" instructions', { fallback: "default" }),
     bool("no-cache", "Do not use the cache"),
     list("no-cache-filter", "Do not use the cache for these stages"),
+    string("on-error", 'What a RUN that fails does ("shell": open a shell in the state before it)'),
     list("output", 'Where the result goes ("type=local,dest=path", "type=oci,dest=file", …)', { short: "o" }),
     string("platform", "Set the target platform"),
     string("progress", "How progress is shown: auto, tty, plain, quiet, rawjson", { fallback: "auto" }),
@@ -66,6 +68,7 @@ export const build: Command = {
   async run({ flags, args: [place = ""], client }) {
     const context = await contextOf(place, flags.string("file"));
     const outputs = parseOutputs(flags.list("output"));
+    requireTerminal(flags.string("on-error"));
     const caches = parseCaches(flags.list("cache-from"), flags.list("cache-to"));
     const session = randomHex(16);
     await offerSecrets(flags, client, session);
@@ -128,6 +131,7 @@ function queryOf(flags: FlagValues) {
     memory: bytes("memory"),
     memswap: swap === "" ? undefined : swap === "-1" ? -1 : parseBytes(swap),
     shmsize: bytes("shm-size"),
+    onerror: flags.optional("on-error"),
     securityopt: flags.list("security-opt"),
     ulimits:
       flags.list("ulimit").length === 0 ? undefined : JSON.stringify(flags.list("ulimit").map(ulimitOf)),
@@ -202,6 +206,11 @@ async function run(
     const event = message.id === "gantry.build.event" ? (message.aux as BuildProgressEvent) : undefined;
     if (event === undefined) continue;
     if (event.kind === "image") id = event.id;
+    if (event.kind === "shell") {
+      display.pause();
+      await enterShell(client, event.id);
+      continue;
+    }
     display.show(event);
   }
   return id;
