@@ -1,6 +1,7 @@
-import { pipeline, Readable } from "node:stream";
+import { pipeline, Readable, Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { unsupported } from "../errors/index.ts";
+import { invalid, unsupported } from "../errors/index.ts";
+import { unpackedLimit } from "./proportion.ts";
 
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "bzip2";
 
@@ -19,9 +20,10 @@ export function detectCompression(head: Uint8Array): Compression {
 
 /**
  * The plain bytes of a stream that may be compressed with gzip or zstd. Destroying the result destroys the source;
- * a failure of either is the failure of the result. Throws unsupported for other compressions.
+ * a failure of either is the failure of the result, and so is it when more comes out than `limit` gives for what went
+ * in (invalid). Throws unsupported for other compressions.
  */
-export async function decompressed(source: Readable): Promise<Readable> {
+export async function decompressed(source: Readable, limit = unpackedLimit): Promise<Readable> {
   const { head, whole } = await peek(source, 6);
   const compression = detectCompression(head);
   if (compression === "none") return whole;
@@ -31,7 +33,22 @@ export async function decompressed(source: Readable): Promise<Readable> {
   }
   const inflate = compression === "gzip" ? createGunzip() : createZstdDecompress();
   // The error reaches the reader through `inflate` itself, which pipeline destroys with it.
-  return pipeline(whole, inflate, () => undefined);
+  return pipeline(whole, inflate, inProportion(inflate, limit), () => undefined);
+}
+
+/** Passes on what comes out of a decompressor as long as it is no bomb. */
+function inProportion(
+  inflate: { readonly bytesWritten: number },
+  limit: (compressedBytes: number) => number,
+): Transform {
+  let count = 0;
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      count += chunk.length;
+      if (count <= limit(inflate.bytesWritten)) return done(null, chunk);
+      done(invalid(`the archive unpacks to over ${limit(inflate.bytesWritten)} bytes, far more than it has`));
+    },
+  });
 }
 
 /** The first bytes of a stream, and the stream with them put back in front. */

@@ -4,6 +4,7 @@ export * from "./json.ts";
 export { formatImageManifest, MEDIA } from "./manifest.ts";
 export type { Member } from "./members.ts";
 export { type PackRequest, packLayer, packTree } from "./pack.ts";
+export { unpackedLimit } from "./proportion.ts";
 export { type BlobSource, type SavedImage, type SavedName, saveImageArchive } from "./save.ts";
 export { formatTarHeader, TAR_BLOCK } from "./tar-header.ts";
 export { readTarEntries, type TarEntry } from "./tar-reader.ts";

@@ -1,4 +1,11 @@
-import { formatImageManifest, MEDIA, type Member, type Unpacked, unpackLayer } from "../archive/index.ts";
+import {
+  formatImageManifest,
+  MEDIA,
+  type Member,
+  type Unpacked,
+  unpackedLimit,
+  unpackLayer,
+} from "../archive/index.ts";
 import { type Digest, digestOf } from "../content/index.ts";
 import { invalid } from "../errors/index.ts";
 import { limiter } from "../platform/index.ts";
@@ -171,7 +178,9 @@ async function unpackInto(
   try {
     const lower = parent === "unknown" ? parent : draft.lower;
     const layer = { path: member.ingest.readPath };
-    const unpacked = await unpackLayer({ shim: context.shim, layer, folder: draft.folder, lower }, signal);
+    const limitBytes = unpackedLimit(member.sizeBytes);
+    const request = { shim: context.shim, layer, folder: draft.folder, lower, limitBytes };
+    const unpacked = await unpackLayer(request, signal);
     return { draft, unpacked };
   } catch (error) {
     await context.snapshotter.discard(draft);

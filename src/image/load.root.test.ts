@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { digestOf } from "../content/index.ts";
-import { configOf, dockerArchive, never, openTestEngine, tarOf, textFile, texts } from "./testing.ts";
+import { bombOf, configOf, dockerArchive, never, openTestEngine, tarOf, textFile, texts } from "./testing.ts";
 
 let engine: Awaited<ReturnType<typeof openTestEngine>>;
 beforeEach(async () => {
@@ -210,6 +210,12 @@ describe("a bad archive leaves no trace", () => {
       await dockerArchive({ layers: [await base(), hostile], names: ["app:1"] }),
       "leads out of the layer",
     );
+  });
+
+  test("when a layer unpacks out of all proportion", async () => {
+    const bomb = bombOf(await base());
+    const image = { layers: [bomb], names: ["app:1"], diffIds: [digestOf("never")] };
+    await refused(await dockerArchive(image), "unpacks to over 1073741824 bytes");
   });
 
   test("when names in it lead outside or documents are absurd", async () => {

@@ -19,6 +19,7 @@ import type { SaveOptions } from "./service.ts";
 import type { ImageRecord } from "./table.ts";
 
 const MAX_MANIFEST = 8 << 20;
+const IMAGE_ID = /^(?:sha256:)?[0-9a-f]{64}$/;
 
 /**
  * `docker save`: images by name, by id (then without names), or a whole repository by its name without tag. What is
@@ -73,12 +74,15 @@ function requirePlatform({ id, names, document }: ImageRecord, platform: string 
   );
 }
 
+/** A bare name is all tags of its repository, whether "latest" is among them or not; an id is what nothing else is. */
 function select(context: ImageContext, text: string): { image: ImageRecord; name: string | undefined }[] {
-  const found = findImage(context, text);
-  if (found.name === undefined) return [found];
-  const reference = parseReference(text);
-  if (reference.tag !== undefined) return [found];
-  return context.table.namesOf(fullRepository(reference)).map(({ name }) => findImage(context, name));
+  if (!IMAGE_ID.test(text)) {
+    const reference = parseReference(text);
+    const isBare = reference.tag === undefined && reference.digest === undefined;
+    const names = isBare ? context.table.namesOf(fullRepository(reference)) : [];
+    if (names.length > 0) return names.map(({ name }) => findImage(context, name));
+  }
+  return [findImage(context, text)];
 }
 
 async function describe(

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { zstdCompressSync } from "node:zlib";
 import { type TarMember, writeTar } from "../archive/index.ts";
 import { digestOf, openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
@@ -89,6 +90,12 @@ export function textFile(path: string, text: string | Uint8Array): TarMember {
 
 export async function tarOf(...members: TarMember[]): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(writeTar(members)));
+}
+
+/** A layer of few bytes that unpacks to over a gibibyte: frames of zeros behind its end. */
+export function bombOf(tar: Uint8Array): Buffer {
+  const zeros = zstdCompressSync(Buffer.alloc(64 << 20));
+  return Buffer.concat([zstdCompressSync(tar), ...Array.from({ length: 17 }, () => zeros)]);
 }
 
 export interface TestImage {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { Agent as PlainAgent } from "node:http";
 import { type AgentOptions, Agent as TlsAgent } from "node:https";
 import { join } from "node:path";
@@ -29,7 +29,8 @@ export interface RegistryNetworkOptions {
 export class RegistryNetwork {
   readonly retry: RetryPolicy;
   readonly #options: RegistryNetworkOptions;
-  readonly #connectors = new Map<string, Connector>();
+  /** By origin, each with the certificates that it was made of: an administrator may add some at any time. */
+  readonly #connectors = new Map<string, { readonly connector: Connector; readonly certificates: string }>();
   /** What insecure hosts were found to speak. */
   readonly #schemes = new Map<string, "http" | "https">();
 
@@ -65,12 +66,13 @@ export class RegistryNetwork {
 
   /** Throws invalid for a broken folder of certificates. */
   connector(url: URL): Connector {
-    const key = url.origin;
-    const known = this.#connectors.get(key);
-    if (known !== undefined) return known;
-    const made = { agent: this.#agent(url) };
-    this.#connectors.set(key, made);
-    return made;
+    const certificates =
+      url.protocol === "http:" ? "" : certificateState(this.#options.certificates, url.host);
+    const known = this.#connectors.get(url.origin);
+    if (known !== undefined && known.certificates === certificates) return known.connector;
+    const connector = { agent: this.#agent(url) };
+    this.#connectors.set(url.origin, { connector, certificates });
+    return connector;
   }
 
   #agent(url: URL): TlsAgent {
@@ -104,6 +106,17 @@ function proxyVariables(environment: Readonly<Record<string, string | undefined>
 interface Certificates {
   readonly authorities: readonly string[];
   readonly client: { cert?: string; key?: string };
+}
+
+/** Changes whenever the files of a registry's folder do. */
+function certificateState(folder: string | undefined, host: string): string {
+  const place = folder === undefined ? undefined : join(folder, host);
+  if (place === undefined || !existsSync(place)) return "";
+  const describe = (name: string) => {
+    const status = statSync(join(place, name), { throwIfNoEntry: false });
+    return `${name} ${status?.mtimeMs} ${status?.size}`;
+  };
+  return readdirSync(place).sort().map(describe).join("\n");
 }
 
 function readCertificates(folder: string | undefined, host: string): Certificates {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
-import { type Unpacked, unpackLayer } from "../../archive/index.ts";
+import { type Unpacked, unpackedLimit, unpackLayer } from "../../archive/index.ts";
 import type { ContentStore, Digest, ResumedIngest } from "../../content/index.ts";
 import { EngineError, invalid } from "../../errors/index.ts";
 import type { Limiter } from "../../platform/index.ts";
@@ -27,12 +27,6 @@ export interface WantedLayer {
   /** The blob's bytes from an offset on. */
   open(offset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
-
-/** A tar may not be so much larger than its blob unless it is small: what is, is made to fill the disk. */
-const MAX_RATIO = 200;
-const SMALL_TAR_BYTES = 1 << 30;
-
-export const unpackedLimit = (blobBytes: number): number => Math.max(SMALL_TAR_BYTES, blobBytes * MAX_RATIO);
 
 interface OpenLayer {
   readonly draft: LayerDraft;

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { cutAfter, FaultyRegistry } from "../../../test/registry/faulty-registry.ts";
 import { digestOf } from "../../content/index.ts";
+import { RegistryNetwork } from "../../registry/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
-import { never, openTestEngine, tarOf, textFile } from "../testing.ts";
+import { bombOf, never, openTestEngine, tarOf, textFile } from "../testing.ts";
 
 let engine: Awaited<ReturnType<typeof openTestEngine>>;
 let registry: FaultyRegistry;
@@ -250,6 +252,8 @@ test("a registry that dies in the middle fails the pull; what was had is not dow
   expect(engine.trace()).toEqual({ blobs: 4, ingests: 0, snapshots: 2, images: 1 });
 });
 
+const artifact = () => ({ mediaType: "application/vnd.acme.config+json", digest: digestOf(""), size: 0 });
+
 describe("what is wrong is refused, leaves nothing, and does not stand in the way of the next attempt", () => {
   const cases: [string, (digest: string) => void, string][] = [
     [
@@ -283,6 +287,20 @@ describe("what is wrong is refused, leaves nothing, and does not stand in the wa
     expect(engine.trace()).toEqual({ blobs: 4, ingests: 0, snapshots: 2, images: 1 });
   });
 
+  test("a blob that ends early, of which the rest is had later", async () => {
+    const image = registry.addImage("app", "v1", [await layer("a"), await layer("b")]);
+    const [, digest = ""] = image.layers;
+    const right = blob(digest);
+    registry.blobs.set(digest, right.subarray(0, 100_000));
+    await expect(pull("app:v1")).rejects.toThrow(
+      `ends after 100000 of ${right.length} bytes: unexpected EOF`,
+    );
+    expect(engine.trace()).toMatchObject({ snapshots: 0, images: 0 });
+    registry.blobs.set(digest, right);
+    await pull("app:v1");
+    expect(engine.trace()).toEqual({ blobs: 4, ingests: 0, snapshots: 2, images: 1 });
+  });
+
   test("a diffID that the layer does not have", async () => {
     const good = await layer("a");
     registry.addImage("app", "v1", [{ ...good, diffId: digestOf("other") }]);
@@ -294,6 +312,81 @@ describe("what is wrong is refused, leaves nothing, and does not stand in the wa
     registry.addImage("app", "v1", [{ bytes: randomBytes(200_000), diffId: digestOf("x") }]);
     await expect(pull("app:v1")).rejects.toThrow("failed to unpack layer");
     expect(engine.trace()).toEqual(EMPTY);
+  });
+
+  test.each([
+    [{ schemaVersion: 2, mediaType: "application/vnd.acme.thing+json" }, "unsupported manifest media type"],
+    [{ schemaVersion: 1, name: "x", tag: "y" }, "schema 1 manifest, which is no longer supported"],
+    [{ schemaVersion: 2, layers: [], manifests: [] }, "ambiguous"],
+    [{ schemaVersion: 2 }, "no image manifest"],
+    ["<html>", "no JSON manifest"],
+    [{ schemaVersion: 2, config: artifact(), layers: [] }, "this is an artifact, not an image"],
+    [
+      { schemaVersion: 2, config: { digest: "sha256:../../x" }, layers: [] },
+      "without media type, digest or size",
+    ],
+    [{ schemaVersion: 2, manifests: [] }, "no matching manifest for linux/amd64"],
+  ])("the manifest %j", async (manifest, message) => {
+    registry.addManifest("app", "v1", manifest, "application/json");
+    await expect(pull("app:v1")).rejects.toThrow(message);
+    expect(engine.trace()).toEqual(EMPTY);
+    registry.addImage("app", "v1", [await layer("a")]);
+    await pull("app:v1");
+  });
+
+  test("a manifest of an index that has another digest", async () => {
+    const { digest } = registry.addImage("app", "amd64", [await layer("a")]);
+    const right = registry.manifests.get(`app ${digest}`);
+    const mediaType = "application/vnd.oci.image.manifest.v1+json";
+    const entry = { mediaType, digest, size: 1, platform: { os: "linux", architecture: "amd64" } };
+    registry.addManifest(
+      "app",
+      "v1",
+      { schemaVersion: 2, manifests: [entry] },
+      "application/vnd.oci.image.index.v1+json",
+    );
+    registry.manifests.set(`app ${digest}`, { bytes: Buffer.from("{}"), mediaType });
+    await expect(pull("app:v1")).rejects.toThrow(`manifest verification failed for digest ${digest}`);
+    expect(engine.trace()).toEqual(EMPTY);
+    registry.manifests.set(`app ${digest}`, right ?? { bytes: Buffer.alloc(0), mediaType });
+    await pull("app:v1");
+  });
+
+  test("a certificate of an authority that is not known, until it is", async () => {
+    const folder = mkdtempSync(join(engine.root, "tls-"));
+    const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
+    const subject = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"];
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", ...files, ...subject], {
+      stdio: "ignore",
+    });
+    const [key, cert] = ["key.pem", "cert.pem"].map((name) => readFileSync(join(folder, name), "utf8"));
+    await using secure = await FaultyRegistry.start({ tls: { key: key ?? "", cert: cert ?? "" } });
+    secure.addImage("app", "v1", [await layer("a")]);
+    const rules = { mirrors: [], insecure: [] };
+    const registries = new RegistryNetwork({ rules, environment: {}, certificates: join(folder, "certs.d") });
+    registries.isInsecure = () => false;
+    using strict = await openTestEngine({ registries });
+    const name = `${secure.host}/app:v1`;
+    const attempt = () => Array.fromAsync(strict.images.pull(name, {}, never));
+    await expect(attempt()).rejects.toThrow(
+      "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    );
+    expect(strict.trace()).toEqual(EMPTY);
+    mkdirSync(join(folder, "certs.d", secure.host), { recursive: true });
+    copyFileSync(join(folder, "cert.pem"), join(folder, "certs.d", secure.host, "ca.crt"));
+    await attempt();
+    expect(strict.images.inspect(name).RepoTags).toEqual([name]);
+  });
+
+  test("a layer that unpacks out of all proportion", async () => {
+    const good = await layer("a");
+    const bomb = bombOf(await tarOf(textFile("x", "x")));
+    registry.addImage("app", "v1", [good, { bytes: bomb, diffId: digestOf("never") }]);
+    await expect(pull("app:v1")).rejects.toThrow("unpacks to over 1073741824 bytes");
+    expect({ ...engine.trace(), ingests: 0 }).toEqual(EMPTY);
+    registry.addImage("app", "v1", [good]);
+    await pull("app:v1");
+    expect(engine.trace()).toMatchObject({ snapshots: 1, images: 1 });
   });
 
   test("a config that is none", async () => {
