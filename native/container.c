@@ -126,10 +126,21 @@ static int netlink(const struct operation *op) {
     return netlink_send(fd, op, (uint32_t)getpid(), &state.failure);
 }
 
-static int take_root(int fd) {
-    if (fd < 0) return -1;
-    state.root = fd;
+/* In a user namespace; whoever calls has all capabilities there already. */
+static int become_root(void) {
+    if (!state.container->enters_user_namespace) return 0;
+    if (setresgid(0, 0, 0) || setresuid(0, 0, 0)) return fail(&state.failure, "become root of the user namespace", "");
     return 0;
+}
+
+/* The place belongs to the ids that the process was born with, so it keeps them until the root is there. */
+static int attach_root(const struct operation *op) {
+    struct container *container = state.container;
+    const char *place = container->state_folder;
+    int tree = container->made[op->index].tree;
+    if (tree < 0) tree = op->code == OP_ROOTFS_BIND ? mount_bind_tree(op, &state.failure) : mount_overlay_tree(op, place, &state.failure);
+    state.root = mount_attach_root(tree, place, &state.failure);
+    return state.root < 0 ? -1 : become_root();
 }
 
 static void warn_if(int clamped, const struct operation *op, const char *what) {
@@ -215,14 +226,15 @@ static int await_hooks(void) {
 
 static int run(const struct operation *op) {
     struct failure *failure = &state.failure;
+    const struct made_mount *made = &state.container->made[op->index];
     switch (op->code) {
     case OP_NETLINK: return op->f[0].u ? netlink(op) : 0;
     case OP_MOUNT_PROPAGATION: return mount_propagation(op, failure);
-    case OP_ROOTFS_OVERLAY: return take_root(mount_rootfs_overlay(op, state.container->state_folder, failure));
-    case OP_ROOTFS_BIND: return take_root(mount_rootfs_bind(op, state.container->state_folder, failure));
-    case OP_MOUNT: return mount_filesystem(state.root, op, failure);
-    case OP_BIND: return mount_bind(state.root, op, failure);
-    case OP_DEVICE: return device_make(state.root, op, failure);
+    case OP_ROOTFS_OVERLAY:
+    case OP_ROOTFS_BIND: return attach_root(op);
+    case OP_MOUNT: return mount_filesystem(state.root, op, made->tree, failure);
+    case OP_BIND: return mount_bind(state.root, op, made, failure);
+    case OP_DEVICE: return device_make(state.root, op, made->tree, failure);
     case OP_SYMLINK: return make_symlink(op);
     case OP_CONSOLE: return open_console() || console_bind(state.root, state.master, failure);
     case OP_PIVOT_ROOT: return pivot();
@@ -232,8 +244,12 @@ static int run(const struct operation *op) {
     case OP_SYSCTL: return process_sysctl(state.root, op, failure);
     case OP_HOSTNAME: return sethostname(op->f[0].s, op->f[0].n) ? fail(failure, "sethostname", op->f[0].s) : 0;
     case OP_DOMAINNAME: return setdomainname(op->f[0].s, op->f[0].n) ? fail(failure, "setdomainname", op->f[0].s) : 0;
-    case OP_RLIMIT: return clamping(process_rlimit(op, failure), op, "a hard limit was lowered to the engine's own");
-    case OP_OOM_SCORE_ADJ: return clamping(process_oom_score(state.root, op, failure), op, "oom_score_adj cannot go below the engine's own");
+    case OP_RLIMIT:
+        if (state.container->enters_user_namespace) return 0;
+        return clamping(process_rlimit(op, failure), op, "a hard limit was lowered to the engine's own");
+    case OP_OOM_SCORE_ADJ:
+        if (state.container->enters_user_namespace) return 0;
+        return clamping(process_oom_score(state.root, op, failure), op, "oom_score_adj cannot go below the engine's own");
     case OP_USER: return enter_stdio() || process_user(state.root, op, &state.identity, failure);
     case OP_CAPABILITIES: return process_capabilities(op, failure);
     case OP_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? fail(failure, "prctl", "PR_SET_NO_NEW_PRIVS") : 0;
@@ -281,7 +297,9 @@ static int join_namespaces(void) {
         for (uint16_t i = 0; i < plan->count; i++) {
             const struct operation *op = &plan->operations[i];
             state.failure = (struct failure){.index = op->index, .code = op->code};
-            if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == (uint64_t)order[k] && join_namespace(op)) return -1;
+            if (op->code != OP_NAMESPACE_JOIN || op->f[0].u != (uint64_t)order[k]) continue;
+            if (order[k] == CLONE_NEWUSER && state.container->is_in_user_namespace) continue;
+            if (join_namespace(op)) return -1;
         }
     return 0;
 }
@@ -291,16 +309,6 @@ static int unshare_late(const struct operation *op) {
     if (op->code != OP_NAMESPACE_NEW) return 0;
     if (op->f[0].u != CLONE_NEWCGROUP && op->f[0].u != CLONE_NEWTIME) return 0;
     return unshare((int)op->f[0].u) ? fail(&state.failure, "unshare", "") : 0;
-}
-
-static int enter_user_namespace(void) {
-    for (uint16_t i = 0; i < state.container->plan->count; i++) {
-        const struct operation *op = &state.container->plan->operations[i];
-        if (op->code != OP_ID_MAP) continue;
-        state.failure = (struct failure){.index = op->index, .code = op->code};
-        if (setresgid(0, 0, 0) || setresuid(0, 0, 0)) return fail(&state.failure, "become root of the user namespace", "");
-    }
-    return 0;
 }
 
 static void reset_signals(void) {
@@ -327,7 +335,7 @@ _Noreturn void container_main(struct container *container) {
     }
     if (join_namespaces()) give_up();
     await_message(container->sync, SYNC_GO);
-    if (enter_user_namespace()) give_up();
+    if (!find(OP_ROOTFS_OVERLAY) && !find(OP_ROOTFS_BIND) && become_root()) give_up();
     state.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (uint16_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operations[i];

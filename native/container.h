@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "failure.h"
+#include "mounts.h"
 #include "plan.h"
 
 /* What passes over the socket pair between the new process and the shim, one packet each. */
@@ -26,6 +27,11 @@ struct container {
     int stdio[3];
     /* the folder in which the root is mounted */
     const char *state_folder;
+    /* what the shim made ahead, by the operation's index */
+    const struct made_mount *made;
+    int enters_user_namespace;
+    /* it was made in one already */
+    int is_in_user_namespace;
     /* argv and envp, made before the clone; envp has one free slot at its end for HOME */
     char **arguments;
     char **environment;

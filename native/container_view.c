@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "mounts.h"
 #include "rootpath.h"
+#include "user_namespace.h"
 
 static int clone_mount(int fd, unsigned recursive, struct failure *failure, const char *what) {
     const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive;
@@ -121,17 +122,21 @@ static int view_running(const struct plan *plan, const char *place, const struct
     return root;
 }
 
-static int mount_one(int root, const struct operation *op, struct failure *failure) {
-    if (op->code == OP_BIND) return mount_bind(root, op, failure);
+static int mount_one(int root, const struct operation *op, const struct made_mount *made, struct failure *failure) {
+    if (op->code == OP_BIND) return mount_bind(root, op, made, failure);
     /* Layers of an image; any other file system would be new and empty. */
-    if (op->code == OP_MOUNT && strcmp(op->f[0].s, "overlay") == 0) return mount_filesystem(root, op, failure);
+    if (op->code == OP_MOUNT && strcmp(op->f[0].s, "overlay") == 0) return mount_filesystem(root, op, made->tree, failure);
     return 0;
 }
 
 static int view_stopped(const struct plan *plan, const struct operation *overlay, struct failure *failure) {
-    int root = mount_rootfs_overlay(overlay, overlay->f[1].s, failure);
+    static struct made_mount made[PLAN_MAX_OPERATIONS];
+    const char *place = overlay->f[1].s;
+    if (user_namespace_mounts(plan, place, made, failure)) return -1;
+    int tree = made[overlay->index].tree;
+    int root = mount_attach_root(tree >= 0 ? tree : mount_overlay_tree(overlay, place, failure), place, failure);
     int result = root < 0 ? -1 : 0;
-    for (uint16_t i = 0; result == 0 && i < plan->count; i++) result = mount_one(root, &plan->operations[i], failure);
+    for (uint16_t i = 0; result == 0 && i < plan->count; i++) result = mount_one(root, &plan->operations[i], &made[i], failure);
     if (result == 0 && find(plan, OP_ROOT_READONLY)) result = mount_root_readonly(root, failure);
     if (result == 0 || root < 0) return root;
     close(root);
@@ -143,5 +148,6 @@ int container_view_open(const struct plan *plan, const struct view_process *proc
     if (!overlay) return fail_with(failure, EINVAL, "the plan has no root", "");
     /* As a slave: what the host unmounts goes from here too. */
     if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL)) return fail(failure, "mount namespace", "");
-    return process ? view_running(plan, overlay->f[1].s, process, failure) : view_stopped(plan, overlay, failure);
+    int root = process ? view_running(plan, overlay->f[1].s, process, failure) : view_stopped(plan, overlay, failure);
+    return root < 0 || user_namespace_enter(plan, failure) ? -1 : root;
 }

@@ -143,12 +143,7 @@ static int copy_tree(struct level *levels) {
     return -1;
 }
 
-int copy_up(int source, const char *destination) {
-    AUTO_FD to = open(destination, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (to < 0) return -1;
-    /* Only one container fills it; the others wait. The lock is on the folder above, which no container sees to hold it. */
-    AUTO_FD above = openat(to, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (above < 0 || flock(above, LOCK_EX)) return -1;
+static int fill(int source, int to) {
     int empty = is_empty(to);
     if (empty <= 0) return empty;
     static struct level levels[MAX_DEPTH];
@@ -166,4 +161,13 @@ int copy_up(int source, const char *destination) {
     for (int i = 0; i <= failed_at; i++) close_level(&levels[i]);
     errno = saved;
     return failed_at < 0 ? 0 : -1;
+}
+
+int copy_up(int source, int destination, int above) {
+    AUTO_FD to = openat(destination, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (to < 0 || (above >= 0 && flock(above, LOCK_EX))) return -1;
+    int failed = fill(source, to), saved = errno;
+    if (above >= 0) flock(above, LOCK_UN);
+    errno = saved;
+    return failed;
 }

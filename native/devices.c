@@ -27,11 +27,21 @@ static int bind_from_host(int root, mode_t type, dev_t device, const char *path,
     AUTO_FD source = open(path, O_PATH | O_CLOEXEC);
     if (source < 0) return fail(failure, "device", path);
     if (!is_same(source, type, device)) return fail_with(failure, EPERM, "mknod", path);
-    return mount_bind(root, &bind, failure);
+    return mount_bind(root, &bind, NULL, failure);
 }
 
-int device_make(int root, const struct operation *op, struct failure *failure) {
+/* A node that was made elsewhere; what is there already is covered by it. */
+static int attach_node(int root, int tree, const char *path, struct failure *failure) {
+    AUTO_FD target = root_make_target(root, path, 0, 0666);
+    struct stat st;
+    if (target < 0 || fstat(target, &st)) return fail(failure, "device", path);
+    if (S_ISDIR(st.st_mode)) return fail_with(failure, EISDIR, "device", path);
+    return mount_attach(tree, target, failure, path);
+}
+
+int device_make(int root, const struct operation *op, int made_ahead, struct failure *failure) {
     const char *path = op->f[0].s, *name;
+    if (made_ahead >= 0) return attach_node(root, made_ahead, path, failure);
     mode_t type = op->f[1].u == 'b' ? S_IFBLK : op->f[1].u == 'p' ? S_IFIFO : S_IFCHR;
     dev_t device = makedev((unsigned)op->f[2].u, (unsigned)op->f[3].u);
     AUTO_FD parent = root_make_parent(root, path, &name);

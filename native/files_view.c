@@ -51,7 +51,7 @@ static int open_overlay(const struct view_folders *folders, struct archive_failu
         operation.f[3] = (struct field){.s = option_list, .n = 1};
     }
     struct failure why = {0};
-    int root = mount_rootfs_overlay(&operation, place, &why);
+    int root = mount_attach_root(mount_overlay_tree(&operation, place, &why), place, &why);
     free(list);
     return root < 0 ? archive_fail_errno(failure, why.error, "%s", why.detail) : root;
 }

@@ -34,6 +34,7 @@
 #include "modes.h"
 #include "netlink_send.h"
 #include "task.h"
+#include "user_namespace.h"
 
 /* Namespaces that clone3 makes; cgroup and time namespaces are entered later by the process itself. */
 #define CLONE_KINDS (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER)
@@ -47,6 +48,7 @@ static int plan_fd = STDIN_FILENO;
 static struct plan plan;
 static struct task task;
 static struct container container;
+static struct made_mount made[PLAN_MAX_OPERATIONS];
 static struct failure failure;
 
 /*
@@ -129,10 +131,15 @@ static int open_stdio(const struct operation *op) {
         }
         return 0;
     }
+    /* For /dev/stdout to be opened again in a user namespace. */
+    uid_t owner;
+    gid_t group;
+    user_namespace_root(&plan, &owner, &group);
     int first = op && op->f[1].u ? 0 : 1;
     if (first == 1) container.stdio[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = first; i < 3; i++) {
         if (pipe2(pipes[i], O_CLOEXEC)) return fail(&failure, "pipe", "");
+        if (owner != (uid_t)-1 && fchown(pipes[i][0], owner, group)) return fail(&failure, "chown", "stdio");
         int ours = i == 0 ? pipes[i][1] : pipes[i][0];
         container.stdio[i] = i == 0 ? pipes[i][0] : pipes[i][1];
         if (fcntl(ours, F_SETFL, O_NONBLOCK)) return fail(&failure, "fcntl", "O_NONBLOCK");
@@ -176,6 +183,8 @@ static int prepare_container(int sync) {
     container.plan = &plan;
     container.sync = sync;
     container.state_folder = task.folder_path;
+    container.made = made;
+    container.enters_user_namespace = user_namespace_entered(&plan);
     container.arguments = strings(&exec->f[0], 0);
     container.environment = strings(environment ? &environment->f[0] : NULL, 1);
     container.environment_count = environment ? environment->f[0].n : 0;
@@ -195,7 +204,7 @@ static int collect_clone(struct clone_args *args, int *cgroup) {
             args->flags |= CLONE_INTO_CGROUP;
             args->cgroup = (unsigned)*cgroup;
         }
-        if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == CLONE_NEWPID) {
+        if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == CLONE_NEWPID && !container.is_in_user_namespace) {
             AUTO_FD fd = open(op->f[1].s, O_RDONLY | O_CLOEXEC);
             if (fd < 0) return fail(&failure, "open", op->f[1].s);
             if (setns(fd, CLONE_NEWPID)) return fail(&failure, "setns", op->f[1].s);
@@ -204,16 +213,31 @@ static int collect_clone(struct clone_args *args, int *cgroup) {
     return 0;
 }
 
+/* From within a user namespace a process cannot be put into a group of the host's at once. */
+static long clone_in_user_namespace(struct clone_args *args, int group) {
+    args->flags &= ~(uint64_t)(CLONE_INTO_CGROUP | CLONE_PIDFD);
+    long pid = user_namespace_clone(&plan, args, &failure);
+    if (pid <= 0) return pid;
+    char number[16] = "";
+    append_number(number, sizeof number, (uint64_t)pid);
+    AUTO_FD members = group < 0 ? -1 : openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    task.pid = (pid_t)pid;
+    if (group >= 0 && (members < 0 || write(members, number, strlen(number)) < 0)) return fail(&failure, "join cgroup", "version 2");
+    task.pidfd = (int)syscall(SYS_pidfd_open, task.pid, 0);
+    return task.pidfd < 0 ? fail(&failure, "pidfd_open", "") : pid;
+}
+
 static int clone_container(void) {
     int pair[2];
     struct clone_args args = {.flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uint64_t)(uintptr_t)&task.pidfd};
     AUTO_FD cgroup = -1;
+    container.is_in_user_namespace = user_namespace_is_shared(&plan);
     if (collect_clone(&args, &cgroup)) return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return fail(&failure, "socketpair", "");
     if (prepare_container(pair[1])) return -1;
     task.sync = pair[0];
-    long pid = syscall(SYS_clone3, &args, sizeof args);
-    if (pid < 0) return fail(&failure, "clone3", "");
+    long pid = container.is_in_user_namespace ? clone_in_user_namespace(&args, cgroup) : syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) return container.is_in_user_namespace ? -1 : fail(&failure, "clone3", "");
     if (pid == 0) {
         close(pair[0]);
         close(control_fd);
@@ -222,25 +246,27 @@ static int clone_container(void) {
     }
     task.pid = (pid_t)pid;
     close(pair[1]);
+    for (uint16_t i = 0; i < plan.count; i++) {
+        if (made[i].tree >= 0) close(made[i].tree);
+        if (made[i].above >= 0) close(made[i].above);
+    }
     for (int i = 0; i < 3; i++)
         if (container.stdio[i] > STDERR_FILENO) close(container.stdio[i]);
     return 0;
 }
 
-static int write_proc(const char *name, const char *text) {
-    char path[64] = "/proc/";
-    append_number(path, sizeof path, (uint64_t)task.pid);
-    append_text(path, sizeof path, name);
-    AUTO_FD fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, strlen(text)) < 0) return fail(&failure, "write", path);
+/* What the new process would do by itself, were it not in a user namespace. */
+static int limit_from_outside(const struct operation *op) {
+    int clamped = container.enters_user_namespace ? user_namespace_limit(op, task.pid, &failure) : 0;
+    if (clamped != 1) return clamped;
+    fail_with(&failure, EPERM, op->code == OP_RLIMIT ? "a hard limit was lowered to the engine's own" : "oom_score_adj cannot go below the engine's own", "");
+    send_failure(control_fd, FRAME_WARNING, &failure);
     return 0;
 }
 
 static int run_link(const struct operation *op) {
-    if (op->code == OP_ID_MAP) {
-        if (!op->f[2].u && write_proc("/setgroups", "deny")) return -1;
-        return write_proc("/uid_map", op->f[0].s) || write_proc("/gid_map", op->f[1].s) ? -1 : 0;
-    }
+    if (op->code == OP_ID_MAP) return user_namespace_map(op, task.pid, &failure);
+    if (op->code == OP_RLIMIT || op->code == OP_OOM_SCORE_ADJ) return limit_from_outside(op);
     if (op->code == OP_NETLINK && op->f[0].u == 0) {
         AUTO_FD fd = netlink_open(op, &failure);
         return fd < 0 ? -1 : netlink_send(fd, op, (uint32_t)task.pid, &failure);
@@ -325,10 +351,10 @@ static int launch(void) {
         failure = (struct failure){.index = i, .code = plan.operations[i].code};
         if (plan_operation_phase(failure.code) == PHASE_HOST && run_host(&plan.operations[i])) return -1;
     }
-    if (clone_container()) return -1;
+    if (user_namespace_mounts(&plan, task.folder_path, made, &failure) || clone_container()) return -1;
     for (uint16_t i = 0; i < plan.count; i++) {
         failure = (struct failure){.index = i, .code = plan.operations[i].code};
-        if (plan_operation_phase(failure.code) == PHASE_LINK && run_link(&plan.operations[i])) return -1;
+        if (run_link(&plan.operations[i])) return -1;
     }
     if (await_ready()) return -1;
     return plan.flags & PLAN_LEAVE ? await_executed() : 0;

@@ -44,7 +44,7 @@ static int open_namespace(int hear, const char *maps, struct failure *failure) {
     return fd < 0 ? fail(failure, "open", path) : fd;
 }
 
-int mount_idmap(int tree, const char *maps, struct failure *failure) {
+int idmap_namespace(const char *maps, struct failure *failure) {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC)) return fail(failure, "pipe", "");
     struct clone_args args = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
@@ -53,14 +53,36 @@ int mount_idmap(int tree, const char *maps, struct failure *failure) {
     AUTO_FD hear = pair[0];
     close(pair[1]);
     if (pid < 0) return fail(failure, "clone3", "user namespace of a mount");
-    AUTO_FD namespace = open_namespace(hear, maps, failure);
+    int namespace = open_namespace(hear, maps, failure);
     int saved = errno;
     kill((pid_t)pid, SIGKILL);
     waitpid((pid_t)pid, NULL, 0);
     errno = saved;
+    return namespace;
+}
+
+int mount_idmap(int tree, const char *maps, struct failure *failure) {
+    AUTO_FD namespace = idmap_namespace(maps, failure);
     if (namespace < 0) return -1;
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)(unsigned)namespace};
     if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes))
         return fail(failure, "mount_setattr", "owners of a mount");
     return 0;
+}
+
+const char *idmap_groups(const char *maps) {
+    const char *slash = strchr(maps, '/');
+    return slash ? slash + 1 : "";
+}
+
+uint32_t idmap_target(const char *map, uint32_t id) {
+    while (*map && *map != '/') {
+        uint64_t numbers[3] = {0};
+        for (size_t i = 0; i < 3; i++) {
+            for (; *map >= '0' && *map <= '9'; map++) numbers[i] = numbers[i] * 10 + (uint64_t)(*map - '0');
+            if (*map) map++;
+        }
+        if (id >= numbers[0] && id - numbers[0] < numbers[2]) return (uint32_t)(numbers[1] + id - numbers[0]);
+    }
+    return UINT32_MAX;
 }

@@ -72,11 +72,14 @@ static int make_surrounding_private(const char *place, struct failure *failure) 
     }
 }
 
-static int attach_root(int tree, const char *place, struct failure *failure) {
-    if (make_surrounding_private(place, failure)) return -1;
-    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH))
-        return fail(failure, "move_mount of the root to", place);
-    return tree;
+int mount_attach_root(int tree, const char *place, struct failure *failure) {
+    if (tree < 0) return -1;
+    if (make_surrounding_private(place, failure) == 0) {
+        if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) == 0) return tree;
+        fail(failure, "move_mount of the root to", place);
+    }
+    close(tree);
+    return -1;
 }
 
 /* Kernels before 6.5 take all lower folders in one string, which fsconfig limits to 256 bytes and mount to a page. */
@@ -98,11 +101,13 @@ static int overlay_by_mount(const struct operation *op, const char *place, struc
     if (strlen(options) >= sizeof options - 1) return fail_with(failure, E2BIG, "overlay with too many layers for this kernel", "");
     if (make_surrounding_private(place, failure)) return -1;
     if (mount("overlay", place, "overlay", 0, options)) return fail(failure, "mount overlay on", place);
-    int root = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return root < 0 ? fail(failure, "open", place) : root;
+    int tree = sys_open_tree(AT_FDCWD, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) fail(failure, "open_tree", place);
+    umount2(place, MNT_DETACH);
+    return tree;
 }
 
-int mount_rootfs_overlay(const struct operation *op, const char *place, struct failure *failure) {
+int mount_overlay_tree(const struct operation *op, const char *place, struct failure *failure) {
     AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", "overlay");
     if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay")) return fail(failure, "mount source", "overlay");
@@ -123,11 +128,10 @@ int mount_rootfs_overlay(const struct operation *op, const char *place, struct f
         if (configure(fs, plan_list_next(&cursor), failure)) return -1;
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "overlay", op->f[1].s);
     int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-    if (tree < 0) return fail(failure, "fsmount", "overlay");
-    return attach_root(tree, place, failure);
+    return tree < 0 ? fail(failure, "fsmount", "overlay") : tree;
 }
 
-int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure) {
+int mount_bind_tree(const struct operation *op, struct failure *failure) {
     int tree = sys_open_tree(AT_FDCWD, op->f[0].s, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) return fail(failure, "open_tree", op->f[0].s);
     /* A clone is a peer of what it was cloned from: what is mounted in it would be mounted in the host's folder too. */
@@ -136,21 +140,26 @@ int mount_rootfs_bind(const struct operation *op, const char *place, struct fail
         close(tree);
         return -1;
     }
-    return attach_root(tree, place, failure);
+    return tree;
 }
 
-int mount_filesystem(int root, const struct operation *op, struct failure *failure) {
+int mount_filesystem_tree(const struct operation *op, struct failure *failure) {
     const char *type = op->f[0].s, *source = op->f[1].s, *path = op->f[2].s;
-    AUTO_FD target = root_make_folder(root, path, op->f[5].u ? (mode_t)op->f[5].u : 0755);
-    if (target < 0) return fail(failure, "mount target", path);
     AUTO_FD fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", type);
     if (source[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source)) return fail(failure, "mount source", source);
     if (configure(fs, op->f[4].s, failure)) return -1;
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, type, path);
-    AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
-    if (tree < 0) return fail(failure, "fsmount", type);
-    return mount_attach(tree, target, failure, path);
+    int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
+    return tree < 0 ? fail(failure, "fsmount", type) : tree;
+}
+
+int mount_filesystem(int root, const struct operation *op, int made, struct failure *failure) {
+    const char *path = op->f[2].s;
+    AUTO_FD target = root_make_folder(root, path, op->f[5].u ? (mode_t)op->f[5].u : 0755);
+    if (target < 0) return fail(failure, "mount target", path);
+    AUTO_FD tree = made >= 0 ? made : mount_filesystem_tree(op, failure);
+    return tree < 0 ? -1 : mount_attach(tree, target, failure, path);
 }
 
 int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *failure) {
@@ -163,11 +172,7 @@ int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *fa
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "tmpfs", path);
     AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
     if (tree < 0) return fail(failure, "fsmount", "tmpfs");
-    /* Reached by its descriptor's name in the host's procfs, which is there until the old root is let go. */
-    char folder[64] = "/proc/self/fd/";
-    append_number(folder, sizeof folder, (uint64_t)tree);
-    append_text(folder, sizeof folder, "/.");
-    if (copy_up(target, folder)) return fail(failure, "copy into tmpfs", path);
+    if (copy_up(target, tree, -1)) return fail(failure, "copy into tmpfs", path);
     if (op->f[1].u && set_attributes(tree, op->f[1].u, 0, 0)) return fail(failure, "mount_setattr", path);
     return mount_attach(tree, target, failure, path);
 }
@@ -186,11 +191,24 @@ static int clone_source(const struct operation *op, struct failure *failure) {
     return tree < 0 ? fail(failure, "path in the volume", below) : tree;
 }
 
-int mount_bind(int root, const struct operation *op, struct failure *failure) {
+int mount_bind_source(const struct operation *op, struct made_mount *made, struct failure *failure) {
+    made->above = -1;
+    made->tree = clone_source(op, failure);
+    if (made->tree < 0 || (op->f[7].n > 0 && mount_idmap(made->tree, op->f[7].s, failure))) return -1;
+    if (!op->f[5].u) return 0;
+    /* Whoever fills it locks the folder above. */
+    AUTO_FD folder = open(op->f[0].s, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    made->above = folder < 0 ? -1 : openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return made->above < 0 && errno != ENOTDIR ? fail(failure, "open", op->f[0].s) : 0;
+}
+
+int mount_bind(int root, const struct operation *op, const struct made_mount *made, struct failure *failure) {
     const char *source = op->f[0].s, *path = op->f[1].s;
-    AUTO_FD tree = clone_source(op, failure);
-    if (tree < 0) return -1;
-    if (op->f[7].n > 0 && mount_idmap(tree, op->f[7].s, failure)) return -1;
+    struct made_mount own = {.tree = -1, .above = -1};
+    int failed = made && made->tree >= 0 ? 0 : mount_bind_source(op, &own, failure);
+    AUTO_FD tree = failed || own.tree >= 0 ? own.tree : made->tree;
+    AUTO_FD above = failed || own.tree >= 0 ? own.above : made->above;
+    if (failed) return -1;
     struct stat st;
     if (fstat(tree, &st)) return fail(failure, "stat", source);
     int folder = S_ISDIR(st.st_mode);
@@ -201,7 +219,7 @@ int mount_bind(int root, const struct operation *op, struct failure *failure) {
     struct stat at;
     if (fstat(target, &at)) return fail(failure, "stat", path);
     if (S_ISDIR(at.st_mode) != folder) return fail_with(failure, ENOTDIR, "bind", path);
-    if (present >= 0 && folder && copy_up(target, source)) return fail(failure, "copy into volume", path);
+    if (present >= 0 && folder && copy_up(target, tree, above)) return fail(failure, "copy into volume", path);
     uint64_t attributes = op->f[3].u & ~PLAN_ATTR_RECURSIVE;
     unsigned attributes_recursive = op->f[3].u & PLAN_ATTR_RECURSIVE ? AT_RECURSIVE : 0;
     if (op->f[4].u && set_attributes(tree, 0, op->f[4].u & ~(uint64_t)MS_REC, op->f[4].u & MS_REC ? AT_RECURSIVE : 0))

@@ -8,14 +8,28 @@
 /* attributes of a plan are MOUNT_ATTR_* of mount_setattr(2); this bit asks for AT_RECURSIVE */
 #define PLAN_ATTR_RECURSIVE (1ull << 63)
 
+/* A mount made ahead: the detached tree, and of a volume to be filled the folder above it. Each -1 when there is none. */
+struct made_mount {
+    int tree, above;
+};
+
 int mount_propagation(const struct operation *op, struct failure *failure);
-/* The two kinds of root; they attach it at `place` (a folder in this mount namespace) and return its descriptor. */
-int mount_rootfs_overlay(const struct operation *op, const char *place, struct failure *failure);
-int mount_rootfs_bind(const struct operation *op, const char *place, struct failure *failure);
-int mount_filesystem(int root, const struct operation *op, struct failure *failure);
+/*
+ * The two kinds of root, as detached mounts. An old kernel cannot make the first without mounting it at `place` (a folder
+ * in this mount namespace) for a moment.
+ */
+int mount_overlay_tree(const struct operation *op, const char *place, struct failure *failure);
+int mount_bind_tree(const struct operation *op, struct failure *failure);
+/* Attach a root at `place` and return its descriptor, which is `tree`; that is closed on failure. */
+int mount_attach_root(int tree, const char *place, struct failure *failure);
+/* A new file system, detached, and on its place: `tree` is such a one, or -1. */
+int mount_filesystem_tree(const struct operation *op, struct failure *failure);
+int mount_filesystem(int root, const struct operation *op, int tree, struct failure *failure);
 /* A tmpfs filled with what the root has at its place. */
 int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *failure);
-int mount_bind(int root, const struct operation *op, struct failure *failure);
+/* What is to be bound, detached and with its owners; and both in one, when `made` is NULL or holds none. */
+int mount_bind_source(const struct operation *op, struct made_mount *made, struct failure *failure);
+int mount_bind(int root, const struct operation *op, const struct made_mount *made, struct failure *failure);
 /* A folder of another mount namespace, resolved inside that one's root: what containers of one IPC namespace share. */
 int mount_from_namespace(int root, const struct operation *op, struct failure *failure);
 int mount_root_readonly(int root, struct failure *failure);

@@ -11,13 +11,15 @@
 #include "../copy_up.h"
 #include "check.h"
 
-static int source;
+static int source, to, above;
 
 static void begin(void) {
     CHECK_NUMBER(mkdir("from", 0751), 0);
     CHECK_NUMBER(mkdir("to", 0700), 0);
     source = open("from", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CHECK(source >= 0);
+    to = open("to", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    above = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK(source >= 0 && to >= 0 && above >= 0);
     umask(022);
 }
 
@@ -35,7 +37,7 @@ TEST(copy_up_keeps_modes_times_links_and_contents) {
     CHECK_NUMBER(chmod("from/d", 01777), 0);
     CHECK_NUMBER(utimensat(AT_FDCWD, "from/d/file", times, 0), 0);
     CHECK_NUMBER(utimensat(AT_FDCWD, "from/d", times, 0), 0);
-    CHECK_NUMBER(copy_up(source, "to"), 0);
+    CHECK_NUMBER(copy_up(source, to, above), 0);
     CHECK_NUMBER(stat("to/d/file", &st), 0);
     CHECK_NUMBER(st.st_mode, S_IFREG | 04642);
     CHECK_NUMBER(st.st_mtim.tv_sec, 2000);
@@ -60,7 +62,7 @@ TEST(copy_up_leaves_a_volume_with_contents_alone) {
     begin();
     test_write("from/file", "image", 5);
     test_write("to/mine", "volume", 6);
-    CHECK_NUMBER(copy_up(source, "to"), 0);
+    CHECK_NUMBER(copy_up(source, to, above), 0);
     CHECK_NUMBER(stat("to/file", &st), -1);
 }
 
@@ -75,7 +77,8 @@ TEST(copy_up_by_several_at_once_fills_a_volume_once) {
     }
     for (int i = 0; i < COPIES; i++) {
         copies[i] = fork();
-        if (copies[i] == 0) _exit(copy_up(source, "to") ? errno : access("to/199", F_OK) ? ENOENT : 0);
+        /* A lock belongs to who opened the folder. */
+        if (copies[i] == 0) _exit(copy_up(source, to, open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ? errno : access("to/199", F_OK) ? ENOENT : 0);
         CHECK(copies[i] > 0);
     }
     for (int i = 0; i < COPIES; i++) {
@@ -83,16 +86,6 @@ TEST(copy_up_by_several_at_once_fills_a_volume_once) {
         CHECK_NUMBER(waitpid(copies[i], &status, 0), copies[i]);
         CHECK_NUMBER(status, 0);
     }
-}
-
-TEST(copy_up_does_not_go_through_a_link) {
-    struct stat st;
-    begin();
-    test_write("from/file", "image", 5);
-    CHECK_NUMBER(mkdir("elsewhere", 0755), 0);
-    CHECK_NUMBER(symlink("elsewhere", "link"), 0);
-    CHECK_NUMBER(copy_up(source, "link"), -1);
-    CHECK_NUMBER(stat("elsewhere/file", &st), -1);
 }
 
 TEST(copy_up_refuses_a_tree_without_end) {
@@ -106,7 +99,7 @@ TEST(copy_up_refuses_a_tree_without_end) {
         at = next;
     }
     close(at);
-    CHECK_NUMBER(copy_up(source, "to"), -1);
+    CHECK_NUMBER(copy_up(source, to, above), -1);
     CHECK_NUMBER(errno, ELOOP);
     /* Every descriptor of the walk is closed again. */
     int probe = open(".", O_PATH | O_CLOEXEC);
@@ -128,7 +121,7 @@ TEST(copy_up_keeps_devices_owners_and_large_attributes) {
     CHECK_NUMBER(setxattr("from/file", "trusted.large", value, sizeof value, 0), 0);
     CHECK_NUMBER(mknod("from/null", S_IFCHR | 0622, makedev(1, 3)), 0);
     CHECK_NUMBER(lchown("from/null", 5, 6), 0);
-    CHECK_NUMBER(copy_up(source, "to"), 0);
+    CHECK_NUMBER(copy_up(source, to, above), 0);
     CHECK_NUMBER(stat("to/file", &st), 0);
     CHECK_NUMBER(st.st_uid, 12);
     CHECK_NUMBER(st.st_gid, 34);

@@ -20,7 +20,7 @@ static void begin(void) {
 
 static int make(const char *path, char type, unsigned major_number, unsigned minor_number, unsigned mode) {
     const struct operation op = {.code = OP_DEVICE, .f = {{.s = path}, {.u = (uint64_t)type}, {.u = major_number}, {.u = minor_number}, {.u = mode}}};
-    return device_make(root, &op, &failure);
+    return device_make(root, &op, -1, &failure);
 }
 
 TEST(devices_have_the_mode_asked_for) {

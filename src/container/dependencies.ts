@@ -4,7 +4,7 @@ import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
 import type { ContainerNetworks } from "../network/index.ts";
 import type { KeyedMutex } from "../platform/index.ts";
-import type { Task, TaskLauncher } from "../runtime/index.ts";
+import type { IdMaps, Task, TaskLauncher } from "../runtime/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { ContainerVolumes } from "../volume/index.ts";
@@ -32,6 +32,8 @@ export interface ContainerServiceOptions {
   readonly packTree: (folders: readonly string[]) => Readable;
   /** DATA_ROOT/containers: one folder per container with its log and its generated files. */
   readonly folder: string;
+  /** Of the user namespaces that new containers get, unless they ask for the host's. */
+  readonly idMaps: IdMaps | undefined;
 }
 
 /** The same with what the service itself owns; every use case takes this as its first argument. */

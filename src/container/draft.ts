@@ -14,6 +14,7 @@ import {
   mergeImageConfig,
   numericUser,
   validateHostConfig,
+  validateWithUserNamespace,
   withDefaults,
 } from "./spec/index.ts";
 import { created } from "./state.ts";
@@ -40,6 +41,8 @@ export async function draftContainer(
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default")
     hostConfig.NetworkMode = "bridge";
   warnings.push(...validateHostConfig(hostConfig, config));
+  const idMaps = hostConfig.UsernsMode === "host" ? undefined : context.idMaps;
+  if (idMaps !== undefined) validateWithUserNamespace(hostConfig);
   hostConfig = withDefaults(hostConfig, context.groups);
   validateHealth(config.Healthcheck);
   parseLogConfig(hostConfig.LogConfig);
@@ -60,6 +63,7 @@ export async function draftContainer(
       chainId: image.chainId,
       platform: image.os,
       mounts: [],
+      ...(idMaps === undefined ? {} : { idMaps }),
     },
     state: created(),
     restartCount: 0,

@@ -10,6 +10,8 @@ export interface JoinedNamespaces {
   readonly network?: string;
   readonly pid?: string;
   readonly ipc?: string;
+  /** The user namespace that those belong to. */
+  readonly user?: string;
   /** Of the container whose IPC namespace is joined: its /dev/shm comes along. */
   readonly shm?: string;
 }

@@ -20,6 +20,7 @@ import {
   cgroupParentOf,
   cgroupPathOf,
   parseSecurityOptions,
+  shiftedBy,
   viewMountsOf,
 } from "./spec/index.ts";
 
@@ -32,6 +33,8 @@ export interface LaunchPlannerOptions {
   /** The folder of prepareBaseLayer. */
   readonly baseLayer: string;
   readonly cdi: CdiRegistry;
+  /** Folders that hold all layers, besides that of the base layer. */
+  readonly layerFolders: readonly string[];
 }
 
 /** A tree whose changes become a layer: a renamed folder is copied, for a note of where it was means nothing elsewhere. */
@@ -47,6 +50,7 @@ export function createLaunchPlanner({
   seccomp,
   baseLayer,
   cdi,
+  layerFolders,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
     buildSpec({
@@ -62,6 +66,10 @@ export function createLaunchPlanner({
     const mount = snapshotter.mount(id);
     return { ...mount, lower: [...mount.lower, baseLayer] };
   }
+
+  /** Layers are stored with the owners that images give; a user namespace sees them through an idmapped mount. */
+  const shiftOf = ({ definition: { idMaps } }: ContainerRecord) =>
+    idMaps === undefined ? {} : { shifted: { owners: idMaps, folders: [...layerFolders, baseLayer] } };
 
   async function filterOf(
     record: ContainerRecord,
@@ -89,11 +97,18 @@ export function createLaunchPlanner({
       const spec = applyEdits(specOf(record, files, joined), edits);
       const plan = compileLaunch({
         keyring: keyringOf(record.id),
-        spec: { ...spec, mounts: [...spec.mounts, ...mounts] },
+        spec: {
+          ...spec,
+          mounts: [
+            ...spec.mounts,
+            ...mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) })),
+          ],
+        },
         root: {
           op: "rootfs-overlay",
           ...root,
           options: tree === undefined || isPreview ? [] : LAYER_OPTIONS,
+          ...shiftOf(record),
         },
         network: networkOperations,
         layout,
@@ -118,11 +133,13 @@ export function createLaunchPlanner({
     baseLayer,
     root: rootOf,
     view(record, files) {
-      const { ReadonlyRootfs } = record.definition.hostConfig;
+      const { hostConfig, idMaps } = record.definition;
+      const { ReadonlyRootfs } = hostConfig;
       const mounts = viewMountsOf(record, files, (chainId) => snapshotter.view(chainId).lower);
       return {
         operations: [
-          { op: "rootfs-overlay", ...rootOf(record.id), options: [] },
+          { op: "rootfs-overlay", ...rootOf(record.id), options: [], ...shiftOf(record) },
+          ...(idMaps === undefined ? [] : [{ op: "id-map" as const, ...idMaps, allowSetgroups: true }]),
           ...mounts.map(compileMount),
           ...(ReadonlyRootfs ? [{ op: "root-readonly" as const }] : []),
         ],

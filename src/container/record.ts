@@ -1,3 +1,4 @@
+import type { IdMaps } from "../runtime/index.ts";
 import type { ContainerConfig, HostConfig, MountPoint, NetworkingConfig } from "../wire/index.ts";
 import type { ContainerLifeState } from "./state.ts";
 
@@ -18,6 +19,8 @@ export interface ResolvedMount extends MountPoint {
   readonly image?: { readonly id: string; readonly chainId: string };
   /** Owner of the source on the host who is to be the container's user in it. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** A folder of the engine's own, in which owners are the container's ids, whatever these are on the host. */
+  readonly ownIds?: boolean;
   /** The volume was made for this container alone and goes with `rm -v`. */
   readonly anonymous: boolean;
 }
@@ -32,6 +35,8 @@ export interface ContainerDefinition {
   readonly chainId: string | undefined;
   readonly mounts: readonly ResolvedMount[];
   readonly platform: string;
+  /** Of its user namespace, for as long as it exists; without them it is in the host's. */
+  readonly idMaps?: IdMaps;
 }
 
 /** One container as the engine knows it. `name` is without the leading slash. */

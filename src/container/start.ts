@@ -1,7 +1,9 @@
+import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { conflict, invalid, messageOf, notFound, notModified } from "../errors/index.ts";
 import { wallClockNs } from "../platform/index.ts";
-import { type ExitStatus, LaunchError, type Task } from "../runtime/index.ts";
+import { areSameMaps } from "../runtime/compile/index.ts";
+import { type ExitStatus, type IdMaps, LaunchError, type Task } from "../runtime/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { handleEnd } from "./end.ts";
 import { stopHealth, watchHealth } from "./health/index.ts";
@@ -139,11 +141,40 @@ export function joinedNamespaces(context: ContainerContext, record: ContainerRec
   const network = donorOf(context, NetworkMode, "network");
   const pid = donorOf(context, PidMode, "PID");
   const ipc = donorOf(context, IpcMode, "IPC");
+  const user = userNamespaceOf(record, [network, pid, ipc]);
   return {
+    ...(user === undefined ? {} : { user: `/proc/${user.pid}/ns/user` }),
     ...(network === undefined ? {} : { network: `/proc/${network.pid}/ns/net` }),
     ...(pid === undefined ? {} : { pid: `/proc/${pid.pid}/ns/pid` }),
     ...(ipc === undefined ? {} : { ipc: `/proc/${ipc.pid}/ns/ipc`, shm: `/proc/${ipc.pid}/ns/mnt` }),
   };
+}
+
+/**
+ * Shared namespaces belong to a user namespace, which so is shared as well. Undefined when there is none to share. Throws
+ * when the ids of the containers are not the same, or when two of them are in namespaces that have nothing in common.
+ */
+function userNamespaceOf(
+  { definition: { idMaps } }: ContainerRecord,
+  donors: readonly (Donor | undefined)[],
+): Donor | undefined {
+  const [first, ...others] = donors.filter((donor) => donor !== undefined);
+  if (idMaps === undefined || first === undefined) return undefined;
+  if (!areSameMaps(idMaps, first.idMaps)) {
+    throw conflict(
+      `cannot join namespaces of container ${first.id}: its user namespace is another (hint: use --userns=host for both or for none)`,
+    );
+  }
+  const namespace = ({ pid }: Donor) => readlinkSync(`/proc/${pid}/ns/user`);
+  if (others.some((other) => namespace(other) !== namespace(first)))
+    throw conflict("cannot join namespaces of containers that do not share a user namespace");
+  return first;
+}
+
+interface Donor {
+  readonly id: string;
+  readonly pid: number;
+  readonly idMaps: IdMaps | undefined;
 }
 
 /** The first process of the container that a "container:" mode names. Throws in Docker's words when it cannot be joined. */
@@ -151,7 +182,7 @@ function donorOf(
   context: ContainerContext,
   mode: string,
   what: "network" | "PID" | "IPC",
-): { pid: number } | undefined {
+): Donor | undefined {
   if (!mode.startsWith("container:")) return undefined;
   const { id, state, definition } = context.table.find(mode.slice("container:".length));
   if (!isRunning(state)) throw conflict(`cannot join ${what} of a non running container: ${id}`);
@@ -161,5 +192,5 @@ function donorOf(
       `cannot join IPC of container ${id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
     );
   }
-  return { pid: state.pid };
+  return { id, pid: state.pid, idMaps: definition.idMaps };
 }

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { cancelled, internal } from "../errors/index.ts";
 import type { ContainerNetworks } from "../network/index.ts";
 import { randomHex } from "../platform/index.ts";
-import type { ExitStatus, Task, TaskLauncher } from "../runtime/index.ts";
+import type { ExitStatus, IdMaps, Task, TaskLauncher } from "../runtime/index.ts";
 import type { SpecMount } from "../runtime/spec/index.ts";
 import type { SnapshotMount } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
@@ -13,6 +13,7 @@ import type { HostConfig } from "../wire/index.ts";
 import type { LaunchPlanner } from "./launch-planner.ts";
 import { attachRequest, sandboxRequest } from "./network-mode.ts";
 import type { ContainerRecord } from "./record.ts";
+import { validateWithUserNamespace } from "./spec/index.ts";
 import { created } from "./state.ts";
 
 export interface StepOptions {
@@ -20,6 +21,8 @@ export interface StepOptions {
   readonly launcher: TaskLauncher;
   readonly network: Pick<ContainerNetworks, "prepare" | "forget" | "open" | "enter" | "close">;
   readonly store: Store;
+  /** Of the user namespace of a step that is not privileged. */
+  readonly idMaps: IdMaps | undefined;
 }
 
 /** One command in a tree, isolated as a container is, that no row and no list knows: a step of a build. */
@@ -53,13 +56,14 @@ export interface StepRequest {
  * the program cannot be executed.
  */
 export async function runStep(
-  { planner, launcher, network, store }: StepOptions,
+  { planner, launcher, network, store, idMaps }: StepOptions,
   request: StepRequest,
   write: (stream: 1 | 2, bytes: Buffer) => void,
   signal: AbortSignal,
 ): Promise<ExitStatus> {
   throwIfStopped(signal);
-  const record = recordOf(request);
+  const record = recordOf(request, request.privileged ? undefined : idMaps);
+  if (record.definition.idMaps !== undefined) validateWithUserNamespace(record.definition.hostConfig);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(request.folder, { recursive: true, force: true }));
   mkdirSync(request.folder, { recursive: true, mode: 0o700 });
@@ -154,7 +158,7 @@ async function copyOutput(
   }
 }
 
-function recordOf(request: StepRequest): ContainerRecord {
+function recordOf(request: StepRequest, idMaps: IdMaps | undefined): ContainerRecord {
   const id = randomHex(32);
   const { rows = 0, columns = 0 } = request.terminal ?? {};
   return {
@@ -194,6 +198,7 @@ function recordOf(request: StepRequest): ContainerRecord {
       chainId: undefined,
       mounts: [],
       platform: "linux",
+      ...(idMaps === undefined ? {} : { idMaps }),
     },
   };
 }

@@ -28,8 +28,9 @@ import {
   readCgroupLayout,
   removeCgroupParent,
 } from "../runtime/cgroup/index.ts";
-import { createTaskLauncher } from "../runtime/index.ts";
+import { createTaskLauncher, type IdMaps } from "../runtime/index.ts";
 import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
+import { remapOf } from "../runtime/user-namespace/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import * as volume from "../volume/index.ts";
@@ -52,6 +53,8 @@ export interface EngineOptions {
   readonly insecureRegistries: readonly string[];
   readonly networks: network.NetworkSettings;
   readonly firewallBackend: "nftables" | "iptables";
+  /** Whose subordinate ids containers' are: "default", USER, USER:GROUP, UID, UID:GID; "" for no user namespaces. */
+  readonly usernsRemap: string;
   /** Ceiling of the build cache. */
   readonly buildCacheBytes: number;
 }
@@ -72,6 +75,7 @@ export interface OwnedEngine extends AsyncDisposable {
 export async function openEngine(options: EngineOptions, log: Log): Promise<OwnedEngine> {
   await using stack = new AsyncDisposableStack();
   const { dataRoot, execRoot, name } = options;
+  const idMaps = userNamespaceOf(options, log);
   mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
   mkdirSync(execRoot, { recursive: true, mode: 0o711 });
   stack.use(
@@ -97,7 +101,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   );
   const events = createEventLog();
   const content = await openContentStore(join(dataRoot, "content"));
-  const snapshotter = await createOverlaySnapshotter({ store, root: join(dataRoot, "snapshots") });
+  const layers = join(dataRoot, "snapshots");
+  const snapshotter = await createOverlaySnapshotter({ store, root: layers });
   await Promise.all([content.sweep(), snapshotter.sweep()]);
   const volumes = volume.createVolumeService({
     store,
@@ -148,6 +153,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     seccomp,
     baseLayer,
     cdi: container.createCdiRegistry(cdiFolders(options), log),
+    layerFolders: [layers],
   });
   const builds = build.createBuildService({
     store,
@@ -156,7 +162,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     images,
     registries,
     isChainOfImage: (chainId) => images.hasLayer(chainId),
-    steps: { planner, launcher, network: networks, store },
+    steps: { planner, launcher, network: networks, store, idMaps },
     events,
     log,
     shim: shimPath,
@@ -178,6 +184,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     log,
     packTree: (folders) => packTree(shimPath, folders),
     folder,
+    idMaps,
   });
   await containers.reconcile();
   await images.collectGarbage();
@@ -199,6 +206,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         containers: containers.counts(),
         images: (await images.list({ all: false, filters: new Map(), sharedSize: false })).length,
         cgroupVersion: cgroupVersion(layout),
+        userNamespaces: idMaps !== undefined,
         warnings: networks.openPortWarnings(),
       }),
   };
@@ -212,6 +220,15 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The maps of new containers. Throws invalid for who has no subordinate ids. */
+function userNamespaceOf({ usernsRemap }: EngineOptions, log: Log): IdMaps | undefined {
+  if (usernsRemap === "") return undefined;
+  const maps = remapOf(usernsRemap);
+  if (maps === undefined)
+    log.warn("root cannot be remapped with itself; containers have no user namespaces of their own");
+  return maps;
 }
 
 /** The rules of registries.json and those of the command line; the latter come first. Throws invalid. */

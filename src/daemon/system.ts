@@ -42,6 +42,8 @@ export interface EngineFacts {
   readonly containers: { readonly all: number; readonly running: number; readonly paused: number };
   readonly images: number;
   readonly cgroupVersion: "1" | "2";
+  /** Whether new containers get one of their own. */
+  readonly userNamespaces: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -119,7 +121,11 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     ContainerdCommit: { ID: "" },
     RuncCommit: { ID: "" },
     InitCommit: { ID: "" },
-    SecurityOptions: ["name=seccomp,profile=builtin", "name=cgroupns"],
+    SecurityOptions: [
+      "name=seccomp,profile=builtin",
+      ...(facts.userNamespaces ? ["name=userns"] : []),
+      "name=cgroupns",
+    ],
     Warnings: [...facts.warnings],
   };
 }

@@ -56,10 +56,10 @@ export class TestDaemon implements AsyncDisposable {
     return this.#process?.pid ?? 0;
   }
 
-  async start(): Promise<void> {
+  async start(options = this.options): Promise<void> {
     const [program = "", ...args] = [...this.enter, ...GANTRY];
     const log = openSync(this.logFile, "a");
-    const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place, ...this.options], {
+    const child = spawn(program, [...args, "daemon", "-H", this.host, ...this.#place, ...options], {
       stdio: ["ignore", log, log, "pipe"],
       env: { ...process.env, GANTRY_READY_FD: "3" },
     });
@@ -123,9 +123,9 @@ export class TestDaemon implements AsyncDisposable {
     await this.#end("SIGTERM");
   }
 
-  /** After kill9 or stop. */
-  restart(): Promise<void> {
-    return this.start();
+  /** After kill9 or stop; `options` instead of those it had. */
+  restart(options?: readonly string[]): Promise<void> {
+    return this.start(options);
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -1,3 +1,4 @@
 export { GANTRY, startDaemon, type TestDaemon } from "./daemon.ts";
 export { TestMachine } from "./machine.ts";
 export { type Finished, type ProgramOptions, runProgram } from "./program.ts";
+export { createTestUser, type TestUser } from "./users.ts";

@@ -42,6 +42,8 @@ Options:
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
       --publish-filter string       Who decides on packets to published ports: "bypass" the engine alone, "input" the
                                     host's rules for its own ports too (default "bypass")
+      --userns-remap string         Run containers in user namespaces with the subordinate ids of "default" (the user
+                                    dockremap), USER, USER:GROUP, UID or UID:GID
       --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
 `;
 
@@ -74,6 +76,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       publishFilter: oneOf("publish-filter", values["publish-filter"], ["bypass", "input"]),
       defaultBridgeIPv6: bridgeIPv6(values.ipv6 === true, values["fixed-cidr-v6"]),
     },
+    usernsRemap: values["userns-remap"] ?? "",
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     logLevel,
     teardown: values.teardown === true,
@@ -134,6 +137,7 @@ function parse(argv: readonly string[]) {
         "build-cache-limit": { type: "string" },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
+        "userns-remap": { type: "string" },
         teardown: { type: "boolean" },
         help: { type: "boolean" },
       },

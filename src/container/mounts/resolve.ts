@@ -1,7 +1,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { errnoOf, invalid } from "../../errors/index.ts";
 import type { ImageService } from "../../image/index.ts";
-import type { ContainerVolumes } from "../../volume/index.ts";
+import { type ContainerVolumes, isMountVolume } from "../../volume/index.ts";
 import type { ResolvedMount } from "../record.ts";
 import type { MountRequest } from "./parse.ts";
 
@@ -96,6 +96,7 @@ async function resolveOne(
         Propagation: "",
         ...(request.subpath === "" ? {} : { subpath: request.subpath }),
         copyUp: !request.noCopy && request.subpath === "",
+        ownIds: !isMountVolume(volume),
         anonymous: name === "",
       };
     }

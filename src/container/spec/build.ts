@@ -1,5 +1,6 @@
 import { normalize } from "node:path/posix";
 import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
+import type { IdMapEntry, IdMaps } from "../../runtime/index.ts";
 import type { Process, Spec, SpecNamespaceType } from "../../runtime/spec/index.ts";
 import type { ContainerConfig, ExecConfig, HostConfig } from "../../wire/index.ts";
 import type { ContainerFiles, JoinedNamespaces } from "../launch-planner.ts";
@@ -11,6 +12,7 @@ import { mountsOf } from "./mounts.ts";
 import { resourcesOf } from "./resources.ts";
 import { parseRlimits } from "./rlimits.ts";
 import { parseSecurityOptions } from "./security.ts";
+import { shiftedBy } from "./user-mount.ts";
 
 export interface SpecInput {
   readonly record: ContainerRecord;
@@ -29,10 +31,10 @@ const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 /** The OCI runtime specification of a container. */
 export function buildSpec(input: SpecInput): Spec {
   const { record, files, joined, layout } = input;
-  const { config, hostConfig: host, mounts } = record.definition;
+  const { config, hostConfig: host, mounts, idMaps } = record.definition;
   const { devices, rules } = devicesOf(host);
   const cgroupPath = cgroupPathOf(input);
-  const namespaces = namespacesOf(host, joined);
+  const namespaces = namespacesOf(host, joined, idMaps);
   const has = (type: SpecNamespaceType) => namespaces.some((namespace) => namespace.type === type);
   return {
     ociVersion: OCI_VERSION,
@@ -49,13 +51,15 @@ export function buildSpec(input: SpecInput): Spec {
       shm: joined.shm,
       user: config.User,
       layersOf: input.layersOf,
+      idMaps,
     }),
     linux: {
       namespaces,
+      ...shiftedBy(idMaps),
       devices,
       cgroupsPath: cgroupPath,
       resources: resourcesOf(host, rules),
-      sysctl: { ...networkSysctls(host, namespaces), ...host.Sysctls },
+      sysctl: { ...networkSysctls(host, namespaces, idMaps), ...host.Sysctls },
       maskedPaths: host.MaskedPaths ?? [],
       readonlyPaths: host.ReadonlyPaths ?? [],
       rootfsPropagation: mounts.some(({ Propagation }) => Propagation.endsWith("shared"))
@@ -76,10 +80,15 @@ export function cgroupPathOf({ record, cgroupParent }: Pick<SpecInput, "record" 
   return `${cgroupParentOf(record.definition.hostConfig) ?? cgroupParent}/${record.id}`;
 }
 
-function namespacesOf(host: HostConfig, joined: JoinedNamespaces): Spec["linux"]["namespaces"] {
+function namespacesOf(
+  host: HostConfig,
+  joined: JoinedNamespaces,
+  idMaps: IdMaps | undefined,
+): Spec["linux"]["namespaces"] {
   const own = (type: SpecNamespaceType, path: string | undefined) =>
     path === undefined ? { type } : { type, path };
   return [
+    ...(idMaps === undefined ? [] : [own("user", joined.user)]),
     { type: "mount" },
     ...(host.NetworkMode === "host" ? [] : [own("network", joined.network)]),
     ...(host.UTSMode === "host" ? [] : [{ type: "uts" as const }]),
@@ -90,11 +99,21 @@ function namespacesOf(host: HostConfig, joined: JoinedNamespaces): Spec["linux"]
 }
 
 /** Ports below 1024 and ping need no capability in a network namespace of one's own. */
-function networkSysctls(host: HostConfig, namespaces: Spec["linux"]["namespaces"]): Record<string, string> {
+function networkSysctls(
+  host: HostConfig,
+  namespaces: Spec["linux"]["namespaces"],
+  idMaps: IdMaps | undefined,
+): Record<string, string> {
   const network = namespaces.find(({ type }) => type === "network");
   if (host.Privileged || network === undefined || network.path !== undefined) return {};
-  return { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" };
+  // Only groups that exist there can be named.
+  const groups = idMaps === undefined ? 2147483647 : mappedFromZero(idMaps.gids) - 1;
+  return { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": `0 ${groups}` };
 }
+
+/** How many ids are mapped without a gap, from 0 on. */
+const mappedFromZero = (entries: readonly IdMapEntry[]): number =>
+  entries.reduce((end, { containerId, size }) => (containerId === end ? end + size : end), 0);
 
 function processOf(config: ContainerConfig, host: HostConfig): Process {
   const security = parseSecurityOptions(host);

@@ -6,6 +6,7 @@ export { viewMountsOf } from "./mounts.ts";
 export { major, minor, resourcesOf } from "./resources.ts";
 export { parseSecurityOptions } from "./security.ts";
 export { discardUnknownLimits } from "./support.ts";
-export { numericUser } from "./user-mount.ts";
+export { numericUser, shiftedBy } from "./user-mount.ts";
 export { validateHostConfig, validateRestartPolicy } from "./validate.ts";
+export { validateWithUserNamespace } from "./validate-modes.ts";
 export { validateResources } from "./validate-resources.ts";

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { type CgroupLayout, cgroupMounts } from "../../runtime/cgroup/index.ts";
+import type { IdMaps } from "../../runtime/index.ts";
 import type { SpecMount } from "../../runtime/spec/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import type { ContainerFiles } from "../launch-planner.ts";
 import type { ContainerRecord, ResolvedMount } from "../record.ts";
-import { type UserMountInput, userMount } from "./user-mount.ts";
+import { shiftedBy, type UserMountInput, userMount } from "./user-mount.ts";
 
 export interface MountInput extends UserMountInput {
   readonly host: HostConfig;
@@ -48,26 +49,28 @@ export function mountsOf(input: MountInput): SpecMount[] {
     ),
     mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
     ...cgroupMounts(input, ["nosuid", "noexec", "nodev", access]),
-    // It shows the queues of the process's IPC namespace, the host's with --ipc=host.
-    mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    ...queueMount(host, input.idMaps),
     ...shmMount(host, input.shm),
   ];
   const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
   return [
     ...kept(system),
-    ...kept(generatedMounts(files, host.ReadonlyRootfs)),
+    ...kept(generatedMounts(files, host.ReadonlyRootfs, input.idMaps)),
     ...mounts.map((item) => userMount(item, input)),
   ];
 }
 
-const generatedMounts = (files: ContainerFiles, readonly: boolean): SpecMount[] =>
+const generatedMounts = (files: ContainerFiles, readonly: boolean, idMaps: IdMaps | undefined): SpecMount[] =>
   (
     [
       ["/etc/resolv.conf", files.resolvConf],
       ["/etc/hostname", files.hostname],
       ["/etc/hosts", files.hosts],
     ] as const
-  ).map(([target, file]) => mount(target, "bind", file, "rbind", "rprivate", readonly ? "ro" : "rw"));
+  ).map(([target, file]) => ({
+    ...mount(target, "bind", file, "rbind", "rprivate", readonly ? "ro" : "rw"),
+    ...shiftedBy(idMaps),
+  }));
 
 /**
  * The mounts that belong to a container's files when these are copied: the user's and the generated files, the latter
@@ -78,15 +81,29 @@ export function viewMountsOf(
   files: ContainerFiles,
   layersOf: UserMountInput["layersOf"],
 ): SpecMount[] {
-  const { mounts, config, hostConfig } = definition;
+  const { mounts, config, hostConfig, idMaps } = definition;
   const taken = new Set(mounts.map(({ Destination }) => Destination));
-  const generated = generatedMounts(files, hostConfig.ReadonlyRootfs).filter(
+  const generated = generatedMounts(files, hostConfig.ReadonlyRootfs, idMaps).filter(
     ({ destination, source }) => !taken.has(destination) && existsSync(source),
   );
   const own = mounts.map((item) =>
-    userMount({ ...item, Propagation: "rprivate" }, { user: config.User, layersOf }),
+    userMount({ ...item, Propagation: "rprivate" }, { user: config.User, layersOf, idMaps }),
   );
   return [...generated, ...own];
+}
+
+/**
+ * It shows the queues of the process's IPC namespace, the host's with --ipc=host. In a user namespace nobody may mount
+ * those anew.
+ */
+function queueMount(host: HostConfig, idMaps: IdMaps | undefined): SpecMount[] {
+  if (idMaps !== undefined && host.IpcMode === "host") {
+    const place = "/dev/mqueue";
+    return existsSync(place)
+      ? [mount(place, "bind", place, "rbind", "rprivate", "nosuid", "noexec", "nodev")]
+      : [];
+  }
+  return [mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")];
 }
 
 function shmMount(host: HostConfig, shm: string | undefined): SpecMount[] {

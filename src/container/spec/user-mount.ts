@@ -1,4 +1,6 @@
 import { invalid } from "../../errors/index.ts";
+import { hostIdOf, specIdMappings } from "../../runtime/compile/index.ts";
+import type { IdMapEntry, IdMaps } from "../../runtime/index.ts";
 import type { SpecMount } from "../../runtime/spec/index.ts";
 import type { ResolvedMount } from "../record.ts";
 
@@ -7,10 +9,12 @@ export interface UserMountInput {
   readonly user: string;
   /** Folders of an image's layers, topmost first. */
   readonly layersOf: (chainId: string) => readonly string[];
+  /** Of the container's user namespace. */
+  readonly idMaps: IdMaps | undefined;
 }
 
 /** A mount that the user asked for. */
-export function userMount(item: ResolvedMount, { user, layersOf }: UserMountInput): SpecMount {
+export function userMount(item: ResolvedMount, { user, layersOf, idMaps }: UserMountInput): SpecMount {
   const { Type, Source, Destination, subpath } = item;
   const access = item.RW ? "rw" : "ro";
   if (Type === "tmpfs") {
@@ -22,7 +26,7 @@ export function userMount(item: ResolvedMount, { user, layersOf }: UserMountInpu
       options: ["noexec", "nosuid", "nodev", ...own],
     };
   }
-  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId));
+  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId), idMaps);
   const options = [item.nonRecursive ? "bind" : "rbind", item.Propagation || "rprivate", access];
   if (!item.RW && !item.readonlyNonRecursive) options.push("rro");
   if (item.copyUp) options.push("copy-up");
@@ -32,12 +36,19 @@ export function userMount(item: ResolvedMount, { user, layersOf }: UserMountInpu
     source: Source,
     options,
     ...(subpath === undefined ? {} : { subpath }),
-    ...(item.owner === undefined ? {} : ownersOf(item.owner, user)),
+    ...(item.owner === undefined ? {} : ownersOf(item.owner, user, idMaps)),
+    ...(item.ownIds === true ? shiftedBy(idMaps) : {}),
   };
 }
 
+/** A mount of what the engine keeps with the container's own ids as owners. */
+export const shiftedBy = (idMaps: IdMaps | undefined): Pick<SpecMount, "uidMappings" | "gidMappings"> =>
+  idMaps === undefined
+    ? {}
+    : { uidMappings: specIdMappings(idMaps.uids), gidMappings: specIdMappings(idMaps.gids) };
+
 /** The layers of an image above each other, read-only. One layer is what it is; a union has at least two. */
-function imageMount(destination: string, layers: readonly string[]): SpecMount {
+function imageMount(destination: string, layers: readonly string[], idMaps: IdMaps | undefined): SpecMount {
   const [only, second] = layers;
   if (only !== undefined && second === undefined)
     return {
@@ -45,6 +56,7 @@ function imageMount(destination: string, layers: readonly string[]): SpecMount {
       type: "bind",
       source: only,
       options: ["bind", "rprivate", "ro", "nosuid", "nodev"],
+      ...shiftedBy(idMaps),
     };
   return {
     destination,
@@ -58,9 +70,19 @@ function imageMount(destination: string, layers: readonly string[]): SpecMount {
 function ownersOf(
   owner: { uid: number; gid: number },
   user: string,
+  idMaps: IdMaps | undefined,
 ): Pick<SpecMount, "uidMappings" | "gidMappings"> {
   const { uid, gid } = numericUser(user);
-  return { uidMappings: exchange(owner.uid, uid), gidMappings: exchange(owner.gid, gid) };
+  const onHost = (entries: readonly IdMapEntry[] | undefined, id: number) => {
+    const found = entries === undefined ? id : hostIdOf(entries, id);
+    if (found === undefined)
+      throw invalid(`the user namespace has no id ${id} for a bind with idmap=match-user`);
+    return found;
+  };
+  return {
+    uidMappings: exchange(owner.uid, onHost(idMaps?.uids, uid)),
+    gidMappings: exchange(owner.gid, onHost(idMaps?.gids, gid)),
+  };
 }
 
 /** "UID:GID" of --user, "" for root. Throws invalid for anything else: only the image knows what that stands for. */

@@ -20,6 +20,19 @@ export function validateModes(host: HostConfig, config: ContainerConfig): void {
   for (const key of Object.keys(host.Sysctls ?? {})) validateSysctl(key, host);
 }
 
+/** What needs the host's user namespace. Throws invalid in Docker's words. */
+export function validateWithUserNamespace(host: HostConfig): void {
+  if (host.Privileged) {
+    throw invalid(
+      "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode",
+    );
+  }
+  if (host.NetworkMode === "host")
+    throw invalid("cannot share the host's network namespace when user namespaces are enabled");
+  if (host.PidMode === "host")
+    throw invalid("cannot share the host PID namespace when user namespaces are enabled");
+}
+
 /** Host name, addresses and ports are those of the container whose network is joined. */
 function refuseWithJoinedNetwork(host: HostConfig, config: ContainerConfig): void {
   const refuse = (what: string) => invalid(`conflicting options: ${what}`);

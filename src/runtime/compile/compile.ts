@@ -3,6 +3,7 @@ import { capabilityMask } from "../capability/index.ts";
 import { type CgroupLayout, cgroupJoins, cgroupOperations } from "../cgroup/index.ts";
 import type { LaunchPlan, NamespaceKind, Operation, PlanUser, Propagation } from "../plan/index.ts";
 import type { Linux, Process, Spec, SpecMount, SpecNamespaceType } from "../spec/index.ts";
+import { idMapOperations } from "./id-maps.ts";
 import { compileMount } from "./mounts.ts";
 
 /** What a launch needs beside the specification. */
@@ -67,6 +68,7 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
       stdioOperation(process, input.stdio),
       ...(input.log === undefined ? [] : [{ op: "log-file" as const, ...input.log }]),
       ...namespaceOperations(linux),
+      ...idMapOperations(linux),
       { op: "session-keyring", name: input.keyring },
       ...cgroupOperations({ layout: input.layout, path: linux.cgroupsPath, resources: linux.resources }),
       ...input.network,

@@ -10,4 +10,5 @@ export {
   processOperations,
   rightsOperations,
 } from "./compile.ts";
+export { areSameMaps, hostIdOf, specIdMappings } from "./id-maps.ts";
 export { compileMount, MOUNT_OPTIONS } from "./mounts.ts";

@@ -1,6 +1,7 @@
 import { unsupported } from "../../errors/index.ts";
-import type { IdMapEntry, MountAttributes, Operation, Propagation } from "../plan/index.ts";
+import type { MountAttributes, Operation, Propagation } from "../plan/index.ts";
 import type { SpecMount } from "../spec/index.ts";
+import { idMapEntries } from "./id-maps.ts";
 
 const PROPAGATIONS = new Set([
   "private",
@@ -107,7 +108,5 @@ export function compileMount(mount: SpecMount): Operation {
 
 function ownersOf({ uidMappings, gidMappings }: SpecMount) {
   if (uidMappings === undefined || gidMappings === undefined) return {};
-  const entries = (list: NonNullable<SpecMount["uidMappings"]>): IdMapEntry[] =>
-    list.map(({ containerID, hostID, size }) => ({ containerId: containerID, hostId: hostID, size }));
-  return { owners: { uids: entries(uidMappings), gids: entries(gidMappings) } };
+  return { owners: { uids: idMapEntries(uidMappings), gids: idMapEntries(gidMappings) } };
 }

@@ -10,7 +10,7 @@ import {
   PLAN_VERSION,
 } from "./format.ts";
 import { ATTRIBUTE_RECURSIVE, mountAttributes, NAMESPACE_FLAGS, PROPAGATION_FLAGS } from "./kernel.ts";
-import type { IdMapEntry, LaunchPlan, Operation } from "./operations.ts";
+import type { IdMapEntry, IdMaps, LaunchPlan, Operation } from "./operations.ts";
 
 type Field = number | bigint | boolean | string | Uint8Array | readonly string[];
 
@@ -68,7 +68,14 @@ function fieldsOf(o: Operation): Field[] {
     case "mount-propagation":
       return [PROPAGATION_FLAGS[o.propagation]];
     case "rootfs-overlay":
-      return [o.lower, o.upper ?? "", o.work ?? "", o.options];
+      return [
+        o.lower,
+        o.upper ?? "",
+        o.work ?? "",
+        o.options,
+        owners(o.shifted?.owners),
+        o.shifted?.folders ?? [],
+      ];
     case "rootfs-bind":
       return [o.source];
     case "mount":
@@ -87,7 +94,7 @@ function fieldsOf(o: Operation): Field[] {
         propagation,
         o.copyUp ?? false,
         o.subpath ?? "",
-        o.owners === undefined ? "" : `${idMap(o.owners.uids)}/${idMap(o.owners.gids)}`,
+        owners(o.owners),
       ];
     }
     case "device":
@@ -159,6 +166,9 @@ const u64 = (value: number): bigint => BigInt.asUintN(64, BigInt(value));
 
 const idMap = (entries: readonly IdMapEntry[]) =>
   entries.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`).join("");
+
+const owners = (maps: IdMaps | undefined) =>
+  maps === undefined ? "" : `${idMap(maps.uids)}/${idMap(maps.gids)}`;
 
 function u32s(values: readonly number[]): Uint8Array {
   const bytes = Buffer.alloc(values.length * 4);

@@ -46,7 +46,7 @@ export const OPERATIONS = {
   "rootfs-overlay": {
     code: 31,
     phase: "container",
-    fields: { lower: "l", upper: "s", work: "s", options: "l" },
+    fields: { lower: "l", upper: "s", work: "s", options: "l", owners: "s", folders: "l" },
   },
   "rootfs-bind": { code: 32, phase: "container", fields: { source: "s" } },
   mount: {

@@ -10,7 +10,8 @@
  *   container  in the new process, up to its execve(2)            (everything else)
  *
  * Paths called `target`, `path` in the container phase are inside the new root and are resolved with openat2(2)
- * RESOLVE_IN_ROOT; paths called `source`, `lower`, `upper`, `work`, `file` are host paths.
+ * RESOLVE_IN_ROOT; paths called `source`, `lower`, `upper`, `work`, `file` are host paths. Of a process that enters a
+ * user namespace the shim makes the mounts of host paths and the devices ahead, and sets limits from outside.
  */
 
 export type NamespaceKind = "mount" | "pid" | "uts" | "ipc" | "net" | "cgroup" | "user" | "time";
@@ -43,6 +44,12 @@ export interface IdMapEntry {
   readonly containerId: number;
   readonly hostId: number;
   readonly size: number;
+}
+
+/** Ids of users and groups in a user namespace, and the host's that they are. */
+export interface IdMaps {
+  readonly uids: readonly IdMapEntry[];
+  readonly gids: readonly IdMapEntry[];
 }
 
 /** uid and gids by number: what the container phase needs after names were looked up. */
@@ -102,12 +109,7 @@ export type Operation =
    */
   | { readonly op: "cgroup-join"; readonly path: string; readonly version: 1 | 2 }
   // ── link ────────────────────────────────────────────────────────────────────────────────────────────────────
-  | {
-      readonly op: "id-map";
-      readonly uids: readonly IdMapEntry[];
-      readonly gids: readonly IdMapEntry[];
-      readonly allowSetgroups: boolean;
-    }
+  | ({ readonly op: "id-map"; readonly allowSetgroups: boolean } & IdMaps)
   /**
    * Send one or more netlink messages over a socket of `protocol` (0 = NETLINK_ROUTE) opened in the host's or in the
    * container's network namespace, each awaiting its acknowledgement. Every offset in `pidOffsets` is where the pid
@@ -131,6 +133,8 @@ export type Operation =
       readonly upper?: string;
       readonly work?: string;
       readonly options: readonly string[];
+      /** In these folders, which hold all layers, owners on the disk (containerId) are others in the root (hostId). */
+      readonly shifted?: { readonly owners: IdMaps; readonly folders: readonly string[] };
     }
   /** A plain folder as root. */
   | { readonly op: "rootfs-bind"; readonly source: string }
@@ -166,7 +170,7 @@ export type Operation =
       /** A path below `source` to bind in its place; links on it do not lead out of `source`. */
       readonly subpath?: string;
       /** Owners on the disk (containerId of an entry) as other owners in the mount (hostId). */
-      readonly owners?: { readonly uids: readonly IdMapEntry[]; readonly gids: readonly IdMapEntry[] };
+      readonly owners?: IdMaps;
     }
   /** The folder `source` in the root of another mount namespace (a file such as /proc/PID/ns/mnt), on `target`. */
   | {

@@ -126,20 +126,21 @@ const MEANINGS: Meanings = {
     why: "what is mounted in the container does not reach the host, nor (when private) the other way",
   },
   "rootfs-overlay": {
-    call: ({ lower, upper }) =>
+    call: ({ lower, upper, folders }) =>
       [
+        ...folders.map((folder) => `mount_setattr(open_tree(${quote(folder)}), MOUNT_ATTR_IDMAP)`),
         'fsopen("overlay")',
         `fsconfig("lowerdir+") × ${lower.length}`,
         ...(upper === "" ? [] : ['fsconfig("upperdir")', 'fsconfig("workdir")']),
         "fsmount()",
         "move_mount()",
       ].join(", "),
-    why: ({ lower, upper }) =>
+    why: ({ lower, upper, owners }) =>
       `the union root: ${lower.length} read-only layers${
         upper === ""
           ? ""
           : ", and one on top that takes what is written; a file of a layer is copied up before it is changed"
-      }`,
+      }${owners === "" ? "" : "; owners on the disk are those of the user namespace"}`,
   },
   "rootfs-bind": {
     call: ({ source }) => `open_tree(${quote(source)}, OPEN_TREE_CLONE | AT_RECURSIVE), move_mount()`,

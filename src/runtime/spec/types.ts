@@ -41,12 +41,18 @@ export interface SpecMount {
   source: string;
   options: string[];
   /** A bind: owners on the disk (containerID) as other owners in the mount (hostID). */
-  uidMappings?: { containerID: number; hostID: number; size: number }[];
-  gidMappings?: { containerID: number; hostID: number; size: number }[];
+  uidMappings?: SpecIdMapping[];
+  gidMappings?: SpecIdMapping[];
   /** Not the specification's: a path below the source to bind in its place. */
   subpath?: string;
   /** Not the specification's: the mount namespace (a file) in whose root the source is. Options are the source's own. */
   namespace?: string;
+}
+
+export interface SpecIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export type SpecNamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
@@ -54,6 +60,9 @@ export type SpecNamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "u
 export interface Linux {
   /** Without a path: a new one. A namespace that is not listed is the host's. */
   namespaces: { type: SpecNamespaceType; path?: string }[];
+  /** Of a new user namespace, or of the one that is joined. */
+  uidMappings?: SpecIdMapping[];
+  gidMappings?: SpecIdMapping[];
   devices: {
     path: string;
     type: "c" | "b" | "p";

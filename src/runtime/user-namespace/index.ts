@@ -1,0 +1,2 @@
+export { type RemapFiles, remapOf } from "./remap.ts";
+export { parseSubordinateIds, type SubordinateRange, subordinateRanges } from "./subordinate.ts";
