@@ -31,7 +31,15 @@ test("what was written is read back, by the names of the table of operations", (
     { op: "namespace-new", kind: 0x20000000n },
     { op: "rlimit", resource: 7n, soft: 10n, hard: 2n ** 64n - 1n },
     { op: "oom-score-adj", value: 2n ** 64n - 5n },
-    { op: "rootfs-overlay", lower: ["/b", "/a"], upper: "/u", work: "/w", options: [] },
+    {
+      op: "rootfs-overlay",
+      lower: ["/b", "/a"],
+      upper: "/u",
+      work: "/w",
+      options: [],
+      owners: "",
+      folders: [],
+    },
     { op: "seccomp", program: Buffer.alloc(16), flags: 0n },
     { op: "exec", args: ["sh", "-c", "ü"] },
   ]);
