@@ -4,6 +4,7 @@ import { describeCopy } from "./copy.ts";
 import { describeInside } from "./inside.ts";
 import { type Pair, startPair } from "./pair.ts";
 import { describePulls } from "./pulls.ts";
+import { describeRoundTrips } from "./round-trips.ts";
 import { describeSaveLoad } from "./save-load.ts";
 
 let pair: Pair | undefined;
@@ -23,7 +24,10 @@ function running(): Pair {
 describe("beside Docker", () => {
   describeInside(running);
   describeCommands(running);
-  describe("archives", () => describeSaveLoad(running));
+  describe("archives", () => {
+    describeSaveLoad(running);
+    describe("and registries", () => describeRoundTrips(running));
+  });
   describeCopy(running);
   describePulls(running);
 });
