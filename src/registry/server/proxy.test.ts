@@ -121,20 +121,50 @@ test("a blob that is not what its digest says reaches nobody whole, and is not k
   expect(requests).toBe(2);
 });
 
-test("a download that breaks off fails its readers, and the next one begins anew", async () => {
+const RETRY = { attempts: 3, firstDelayMs: 5, maxDelayMs: 50 };
+
+test("a download that breaks off is gone on with by ranges, and its readers notice nothing", async () => {
   const blob = Buffer.alloc(1 << 20, "broken ");
   const digest = sha256(blob);
-  let requests = 0;
-  const { promise: begun, resolve: cut } = Promise.withResolvers<void>();
-  await using upstream = await startServer((_path, respond) => {
-    if (++requests > 1) return respond(200, blob, blob.length);
-    respond(200, blob.subarray(0, 1000), blob.length);
-    begun.then(() => respond(-1));
+  const ranges: (string | undefined)[] = [];
+  await using upstream = await startServer((_path, respond, _method, range) => {
+    ranges.push(range);
+    const start = Number(/^bytes=(\d+)-/.exec(range ?? "")?.[1] ?? 0);
+    if (start > 500_000) return respond(206, blob.subarray(start), blob.length - start, start);
+    // The connection ends once these have been sent.
+    const part = blob.subarray(start, start + 300_000);
+    respond(start === 0 ? 200 : 206, part, blob.length - start, start, () => respond(-1));
   });
-  await using cache = await cacheOf(upstream);
+  for (const limits of [{}, { quotaBytes: 1000 }]) {
+    ranges.length = 0;
+    const cache = await TestRegistry.start({
+      upstream: { url: upstream.url, freshMs: 0, retry: RETRY },
+      ...limits,
+    });
+    await using _cache = cache;
+    const answer = await cache.get(`/v2/a/blobs/${digest}`);
+    expect(sha256(Buffer.from(await answer.arrayBuffer()))).toBe(digest);
+    expect(ranges[0]).toBeUndefined();
+    expect(ranges.length).toBeGreaterThan(1);
+    for (const range of ranges.slice(1)) expect(range).toMatch(/^bytes=\d+-1048575$/);
+  }
+});
+
+test("a download that cannot be gone on with fails its readers, and the next one begins anew", async () => {
+  const blob = Buffer.alloc(1 << 20, "broken ");
+  const digest = sha256(blob);
+  let isBroken = true;
+  await using upstream = await startServer((_path, respond, _method, range) => {
+    if (!isBroken) return respond(200, blob, blob.length);
+    if (range !== undefined) return respond(-1);
+    respond(200, blob.subarray(0, 1000), blob.length, 0, () => respond(-1));
+  });
+  await using cache = await TestRegistry.start({
+    upstream: { url: upstream.url, freshMs: 0, retry: RETRY },
+  });
   const broken = await cache.get(`/v2/a/blobs/${digest}`);
-  cut();
   await expect(broken.arrayBuffer()).rejects.toThrow();
+  isBroken = false;
   const whole = await cache.get(`/v2/a/blobs/${digest}`);
   expect(sha256(Buffer.from(await whole.arrayBuffer()))).toBe(digest);
 });
@@ -219,30 +249,36 @@ test("referrers are upstream's, with their filter and pages", async () => {
   expect(((await (await cache.get(next)).json()) as { manifests: object[] }).manifests.length).toBe(1);
 });
 
-/** A registry of ill will. `respond` may be called again to send more; -1 cuts the connection. */
+/**
+ * A registry of ill will. `respond` may be called again to send more; -1 cuts the connection; `start` is where a range
+ * begins, `sent` is called when the bytes are with the kernel.
+ */
 async function startServer(
   answer: (
     path: string,
-    respond: (status: number, body?: Uint8Array, length?: number) => void,
+    respond: (status: number, body?: Uint8Array, length?: number, start?: number, sent?: () => void) => void,
     method: string,
+    range: string | undefined,
   ) => void,
 ): Promise<{ url: string } & AsyncDisposable> {
   const server: Server = createServer((request, response) => {
     let left = 0;
-    const send = (status: number, body?: Uint8Array, length?: number) => {
+    const send = (status: number, body?: Uint8Array, length?: number, start = 0, sent?: () => void) => {
       if (status === -1) {
-        response.destroy();
+        // What was written still arrives.
+        response.socket?.destroySoon();
         return;
       }
       if (!response.headersSent) {
         left = length ?? 0;
-        response.writeHead(status, { "content-length": left });
+        const range = status === 206 ? { "content-range": `bytes ${start}-${start + left - 1}/*` } : {};
+        response.writeHead(status, { "content-length": left, ...range });
       }
       left -= body?.length ?? 0;
-      if (body !== undefined) response.write(body);
+      if (body !== undefined) response.write(body, () => sent?.());
       if (left <= 0 || request.method === "HEAD") response.end();
     };
-    answer(request.url ?? "", send, request.method ?? "");
+    answer(request.url ?? "", send, request.method ?? "", request.headers.range);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

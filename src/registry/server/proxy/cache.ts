@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { messageOf } from "../../../errors/index.ts";
 import type { Log } from "../../../log/index.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "../../retry.ts";
 import { blobHeaders, unknownBlob } from "../http/blob-headers.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { MAX_MANIFEST_BYTES } from "../manifest-document.ts";
@@ -8,6 +9,7 @@ import type { Metrics } from "../metrics.ts";
 import { algorithmOf, type BlobDigest, type ManifestReference } from "../names.ts";
 import type { Page, Paged } from "../storage/rows.ts";
 import type { RegistryStorage } from "../storage/storage.ts";
+import { blobBody } from "./blob-body.ts";
 import { Download } from "./download.ts";
 import { evictFor } from "./evict.ts";
 import { ManifestMirror } from "./manifests.ts";
@@ -29,6 +31,7 @@ export class PullThroughCache implements AsyncDisposable {
   readonly #storage: RegistryStorage;
   readonly #metrics: Metrics;
   readonly #log: Log;
+  readonly #retry: RetryPolicy;
   readonly #mirror: ManifestMirror;
   readonly #closing = new AbortController();
   /** One download a blob, however many ask for it. */
@@ -41,6 +44,7 @@ export class PullThroughCache implements AsyncDisposable {
     this.#storage = storage;
     this.#metrics = metrics;
     this.#log = log;
+    this.#retry = options.retry ?? DEFAULT_RETRY;
     this.#mirror = new ManifestMirror(this.#upstream, storage, options.freshMs, this.#closing.signal);
   }
 
@@ -85,8 +89,14 @@ export class PullThroughCache implements AsyncDisposable {
     return true;
   }
 
-  async #askForBlob(method: "GET" | "HEAD", repository: string, digest: BlobDigest, signal: AbortSignal) {
-    const answer = await this.#upstream.request(method, repository, `/blobs/${digest}`, {}, signal);
+  async #askForBlob(
+    method: "GET" | "HEAD",
+    repository: string,
+    digest: BlobDigest,
+    signal: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
+    const answer = await this.#upstream.request(method, repository, `/blobs/${digest}`, headers, signal);
     if (answer.status !== 404) return answer;
     await answer.body?.cancel();
     throw unknownBlob(digest);
@@ -149,7 +159,10 @@ export class PullThroughCache implements AsyncDisposable {
       }
       this.#count("blob", "miss");
       const upload = await uploads.take(repository, uploads.begin(repository, algorithmOf(digest)));
-      const { download, done } = await Download.start(upload, digest, sizeBytes, answer.body, stop);
+      const ask = (headers: Readonly<Record<string, string>>) =>
+        this.#askForBlob("GET", repository, digest, signal, headers);
+      const body = blobBody(answer, { digest, sizeBytes }, ask, this.#retry, signal);
+      const { download, done } = await Download.start(upload, digest, sizeBytes, body, stop);
       const running = this.#finish(done, digest, wanted);
       this.#running.add(running);
       running.finally(() => this.#running.delete(running));
@@ -174,8 +187,13 @@ export class PullThroughCache implements AsyncDisposable {
 
   /** Larger than the whole quota: from upstream to the client, nothing kept. */
   async #passThrough(exchange: Exchange, repository: string, digest: BlobDigest): Promise<void> {
-    const answer = await this.#askForBlob("GET", repository, digest, exchange.gone);
-    await sendStream(exchange, digest, lengthOf(answer), answer.body ?? []);
+    const { gone } = exchange;
+    const answer = await this.#askForBlob("GET", repository, digest, gone);
+    const sizeBytes = lengthOf(answer);
+    const ask = (headers: Readonly<Record<string, string>>) =>
+      this.#askForBlob("GET", repository, digest, gone, headers);
+    const body = blobBody(answer, { digest, sizeBytes }, ask, this.#retry, gone);
+    await sendStream(exchange, digest, sizeBytes, body);
   }
 
   /** A page of upstream's tags; undefined when it cannot be asked. */

@@ -1,5 +1,6 @@
 import { messageOf } from "../../../errors/index.ts";
 import { parseChallenge } from "../../challenge.ts";
+import type { RetryPolicy } from "../../retry.ts";
 import { RegistryError } from "../errors.ts";
 
 export interface UpstreamOptions {
@@ -8,6 +9,8 @@ export interface UpstreamOptions {
   readonly credentials?: { readonly username: string; readonly password: string };
   /** A tag that upstream confirmed is not asked for again for so long. */
   readonly freshMs: number;
+  /** How patiently a blob whose connection broke is gone on with. */
+  readonly retry?: RetryPolicy;
 }
 
 /** The registry behind a pull-through cache does not answer, or not in a way that says anything about the content. */
