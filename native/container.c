@@ -95,7 +95,7 @@ static int enter_stdio(void) {
     if (state.stdio_done) return 0;
     state.stdio_done = 1;
     const struct operation *stdio = find(OP_STDIO);
-    if (stdio && stdio->f[0].u) return open_console() || console_enter(state.master, &state.failure);
+    if (stdio && stdio->f[0].u && !find(OP_ADOPT)) return open_console() || console_enter(state.master, &state.failure);
     for (int fd = 0; fd < 3; fd++)
         if (state.container->stdio[fd] != fd && dup2(state.container->stdio[fd], fd) < 0) return fail(&state.failure, "dup2", "stdio");
     return 0;

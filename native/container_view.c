@@ -131,7 +131,9 @@ static int mount_one(int root, const struct operation *op, const struct made_mou
 
 static int view_stopped(const struct plan *plan, const struct operation *overlay, struct failure *failure) {
     static struct made_mount made[PLAN_MAX_OPERATIONS];
-    const char *place = overlay->f[1].s;
+    /* Any folder is a place to mount in this namespace: what only exists as layers has the topmost of these. */
+    const char *layers = overlay->f[0].s;
+    const char *place = overlay->f[1].n ? overlay->f[1].s : plan_list_next(&layers);
     if (user_namespace_mounts(plan, place, made, failure)) return -1;
     int tree = made[overlay->index].tree;
     int root = mount_attach_root(tree >= 0 ? tree : mount_overlay_tree(overlay, place, failure), place, failure);

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adoption.h"
 #include "cgroups.h"
 #include "cleanup.h"
 #include "container.h"
@@ -121,7 +122,13 @@ static int open_stdio(const struct operation *op) {
     task.input = task.output[0] = task.output[1] = task.master = -1;
     container.stdio[0] = container.stdio[1] = container.stdio[2] = -1;
     task.stdin_once = op && op->f[2].u;
-    if (op && op->f[0].u) return 0;
+    /* Another runtime makes the terminal; its command needs none. */
+    int terminal = op && op->f[0].u;
+    if (terminal && find(OP_ADOPT)) {
+        for (int i = 0; i < 3; i++) container.stdio[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+        return 0;
+    }
+    if (terminal) return 0;
     if (find(OP_STDIO_INHERITED)) {
         for (int i = 0; i < 3; i++) {
             container.stdio[i] = i;
@@ -153,6 +160,7 @@ static int run_host(const struct operation *op) {
     switch (op->code) {
     case OP_DEVICE_FILTER: return device_filter_attach(op, &failure);
     case OP_START_SOCKET: return (container.start_listener = handoff_listen(op->f[0].s, &failure)) < 0 ? -1 : 0;
+    case OP_ADOPT: return adoption_prepare(op, &failure);
     case OP_CGROUP_CREATE: return cgroup_create(op, &failure);
     case OP_WRITE_FILE: return write_file(op);
     case OP_OOM_WATCH:
@@ -343,6 +351,22 @@ static int await_executed(void) {
     return message.kind == SYNC_FAILED ? -1 : 0;
 }
 
+/* The command of another runtime runs now, and is waited for: what it leaves behind is the new process. */
+static int await_runtime(const struct operation *op) {
+    struct sync_message message;
+    int fd, status;
+    if (receive(&message, &fd) == 0 && message.kind == SYNC_FAILED) {
+        failure = message.failure;
+        return -1;
+    }
+    close(task.sync);
+    task.sync = -1;
+    while (waitpid(task.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    failure = (struct failure){.index = op->index, .code = op->code};
+    return adoption_complete(&task, op, status, &failure);
+}
+
 static int launch(void) {
     failure.index = UINT16_MAX;
     if (listen_in_folder() || open_stdio(find(OP_STDIO))) return -1;
@@ -357,6 +381,8 @@ static int launch(void) {
         if (run_link(&plan.operations[i])) return -1;
     }
     if (await_ready()) return -1;
+    const struct operation *adopt = find(OP_ADOPT);
+    if (adopt && adopt->f[2].u == ADOPT_AT_LAUNCH) return await_runtime(adopt);
     return plan.flags & PLAN_LEAVE ? await_executed() : 0;
 }
 

@@ -61,6 +61,7 @@ static int has_good_values(const struct operation *op) {
     case OP_USER: return is_user(f);
     case OP_STDIO_INHERITED: return f[0].u <= INHERITED_MORE_MAX;
     case OP_HOOK: return f[6].u == HOOK_NOW || f[6].u == HOOK_AT_START;
+    case OP_ADOPT: return f[0].n > 0 && f[2].u <= 1;
     case OP_PERSONALITY: return f[0].u <= UINT32_MAX;
     case OP_SCHEDULER: return f[0].u <= UINT32_MAX && f[3].u <= UINT32_MAX;
     case OP_IO_PRIORITY: return f[0].u <= UINT16_MAX;
@@ -78,7 +79,7 @@ static unsigned count_of(const struct plan *plan, uint16_t code) {
 static int is_any_twice(const struct plan *plan) {
     static const uint16_t once[] = {OP_STDIO,  OP_LOG_FILE,    OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,
                                     OP_EXEC,   OP_ENVIRONMENT, OP_CONSOLE,   OP_ID_MAP,     OP_CAPABILITIES,
-                                    OP_SECCOMP, OP_INIT,       OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
+                                    OP_SECCOMP, OP_INIT,       OP_ADOPT,       OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
     for (size_t i = 0; i < sizeof once / sizeof *once; i++)
         if (count_of(plan, once[i]) > 1) return 1;
     return 0;
@@ -105,6 +106,7 @@ const char *plan_check(const struct plan *plan) {
     const struct operation *last = &plan->operations[plan->count - 1];
     if (last->code != OP_EXEC || last->f[0].n == 0) return "the plan does not end with a program to execute";
     if (count_of(plan, OP_START_SOCKET) && !(plan->flags & PLAN_LEAVE)) return "the plan has a start socket but a shim that stays";
+    if (count_of(plan, OP_ADOPT) && plan->flags & PLAN_LEAVE) return "the plan adopts a process but its shim does not stay";
     if (count_of(plan, OP_CONSOLE) && !has_terminal(plan)) return "the plan has a console but no terminal";
     return NULL;
 }

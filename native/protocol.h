@@ -27,7 +27,7 @@ enum frame_kind {
     FRAME_STATE = 0x20,      /* version u32, shim pid u32, pid u32, phase u8, terminal u8: answer to HELLO, and at creation */
     FRAME_FAILED = 0x21,     /* operation index u16, opcode u16, errno u32, detail text */
     FRAME_WARNING = 0x22,    /* the same */
-    FRAME_STARTED = 0x23,    /* time u64, nanoseconds since the epoch */
+    FRAME_STARTED = 0x23,    /* time u64, nanoseconds since the epoch; pid u32 */
     FRAME_ENDED = 0x24,      /* exit code u32, signal u32, oom u32, started u64, ended u64 */
     FRAME_DONE = 0x25,       /* errno u32: answer to SIGNAL and RESIZE, in order */
     FRAME_SUBSCRIBED = 0x26, /* no body */

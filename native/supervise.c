@@ -15,6 +15,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "adoption.h"
 #include "cgroups.h"
 #include "connection.h"
 #include "container.h"
@@ -31,6 +32,10 @@
 static struct task *task;
 static int forgotten;
 static int start_requested;
+/* The command of another runtime that is to make the process, while it has not ended; else NULL. */
+static const struct operation *runtime;
+/* The process waits for its runtime's word, which whoever asks for the start gives next. */
+static int is_adopted;
 
 static uint32_t body32(const struct connection *connection) {
     uint32_t value;
@@ -56,8 +61,20 @@ static int resize(const struct connection *connection) {
     return ioctl(task->master, TIOCSWINSZ, &size) ? errno : 0;
 }
 
+static void begin(void) {
+    task->phase = TASK_RUNNING;
+    task->started_ns = now_ns();
+    struct {
+        uint64_t started;
+        uint32_t pid;
+    } __attribute__((packed)) body = {htobe64(task->started_ns), htobe32((uint32_t)task->pid)};
+    connections_broadcast(FRAME_STARTED, &body, sizeof body);
+    release_program_pages();
+}
+
 static void start_task(void) {
     struct sync_message message = {.kind = SYNC_START};
+    if (is_adopted && task->phase == TASK_CREATED) begin();
     if (task->sync < 0) return;
     (void)send(task->sync, &message, sizeof message, MSG_NOSIGNAL);
     start_requested = 1;
@@ -106,16 +123,14 @@ static void take_sync(void) {
     task->sync = -1;
     /* Closed before it was told to run: it is dead, and its end is about to be heard of. */
     if (!start_requested) return;
+    /* Begun is only the command that makes the process. */
+    if (size == 0 && runtime) return;
     if (size == (ssize_t)sizeof message && message.kind == SYNC_FAILED) {
         for (size_t i = 0; i < MAX_CONNECTIONS; i++)
             if (connections[i].fd >= 0 && !connections[i].attached) send_failure(connections[i].fd, FRAME_FAILED, &message.failure);
         return;
     }
-    task->phase = TASK_RUNNING;
-    task->started_ns = now_ns();
-    uint64_t body = htobe64(task->started_ns);
-    connections_broadcast(FRAME_STARTED, &body, sizeof body);
-    release_program_pages();
+    begin();
 }
 
 /*
@@ -142,12 +157,34 @@ static void end_task(int status) {
     exit_record_sync(task, record);
 }
 
+/* Its process is the task's now; or there is none, and that is the end. */
+static void end_runtime(int status) {
+    const struct operation *op = runtime;
+    struct failure failure = {.index = op->index, .code = op->code};
+    take_sync();
+    runtime = NULL;
+    if (adoption_complete(task, op, status, &failure) == 0) {
+        begin();
+        return;
+    }
+    if (start_requested)
+        for (size_t i = 0; i < MAX_CONNECTIONS; i++)
+            if (connections[i].fd >= 0 && !connections[i].attached) send_failure(connections[i].fd, FRAME_FAILED, &failure);
+    const int exit_failed = 127 << 8;
+    end_task(WIFEXITED(status) && WEXITSTATUS(status) == 0 ? exit_failed : status);
+}
+
 static void reap(int signals) {
     struct signalfd_siginfo info;
     while (read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
     }
     int status;
     pid_t pid;
+    if (runtime) {
+        /* Before anybody else, for the process that it left behind may have ended as well. */
+        if (waitpid(task->pid, &status, WNOHANG) != task->pid) return;
+        end_runtime(status);
+    }
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         /* Once only: an orphan that was adopted later may have got the same id. */
         if (pid == task->pid && task->phase != TASK_ENDED) end_task(status);
@@ -235,6 +272,11 @@ int supervise(struct task *cared_for, int control) {
     static struct source sources[MAX_SOURCES];
     sigset_t watched;
     task = cared_for;
+    for (uint16_t i = 0; i < task->plan->count; i++) {
+        const struct operation *op = &task->plan->operations[i];
+        if (op->code == OP_ADOPT && op->f[2].u == ADOPT_AT_START) runtime = op;
+        if (op->code == OP_ADOPT && op->f[2].u == ADOPT_AT_LAUNCH) is_adopted = 1;
+    }
     start_requested = !(task->plan->flags & PLAN_START_ON_REQUEST);
     sigemptyset(&watched);
     sigaddset(&watched, SIGCHLD);

@@ -171,6 +171,18 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
       { op: "exec", args: ["true"] },
     ],
   },
+  adopted: {
+    start: "now",
+    operations: [
+      {
+        op: "adopt",
+        pidFile: "/run/g/bundles/c0/pid",
+        consoleSocket: "/run/g/bundles/c0/tty",
+        when: "at-launch",
+      },
+      { op: "exec", args: ["/usr/sbin/runc", "create", "c0"] },
+    ],
+  },
   smallest: { start: "now", operations: [{ op: "exec", args: ["true"] }] },
 };
 

@@ -74,14 +74,22 @@ TEST(plan_every_operation_is_read_field_by_field) {
 static void build_all(void) {
     begin_for(OP_START_SOCKET);
     for (size_t i = 0; i < OPERATIONS; i++)
-        if (operations[i].code != OP_ROOTFS_BIND && operations[i].code != OP_EXEC) build_sample(&builder, operations[i].code);
+        if (operations[i].code != OP_ROOTFS_BIND && operations[i].code != OP_EXEC && operations[i].code != OP_ADOPT)
+            build_sample(&builder, operations[i].code);
     build_end(&builder);
+}
+
+TEST(plan_that_adopts_has_a_shim_that_stays) {
+    begin_for(OP_START_SOCKET);
+    build_sample(&builder, OP_ADOPT);
+    build_end(&builder);
+    CHECK_CONTAINS(plan_parse(builder.bytes, builder.used, &plan), "its shim does not stay");
 }
 
 TEST(plan_all_operations_in_one) {
     build_all();
     CHECK(plan_parse(builder.bytes, builder.used, &plan) == NULL);
-    CHECK_NUMBER(plan.count, OPERATIONS - 1);
+    CHECK_NUMBER(plan.count, OPERATIONS - 2);
 }
 
 TEST(plan_cut_short_at_every_byte) {

@@ -4,6 +4,7 @@ import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
 import type { ContainerNetworks } from "../network/index.ts";
 import type { KeyedMutex } from "../platform/index.ts";
+import type { Runtimes } from "../runtime/foreign/index.ts";
 import type { IdMaps, Task, TaskLauncher } from "../runtime/index.ts";
 import type { Snapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
@@ -24,6 +25,7 @@ export interface ContainerServiceOptions {
   readonly launcher: TaskLauncher;
   readonly planner: LaunchPlanner;
   readonly groups: ContainerGroups;
+  readonly runtimes: Runtimes;
   readonly events: EventLog;
   /** The native helper. */
   readonly shim: string;

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
-import { invalid } from "../errors/index.ts";
+import { invalid, unsupported } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
+import { OWN_RUNTIME } from "../runtime/foreign/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { validateHealth } from "./health/index.ts";
 import { parseLogConfig } from "./logs/index.ts";
@@ -40,9 +41,15 @@ export async function draftContainer(
   let hostConfig = { ...resources };
   if (hostConfig.NetworkMode === "" || hostConfig.NetworkMode === "default")
     hostConfig.NetworkMode = "bridge";
+  if (hostConfig.Runtime === "") hostConfig.Runtime = context.runtimes.defaultName;
+  context.runtimes.find(hostConfig.Runtime);
   warnings.push(...validateHostConfig(hostConfig, config));
   const idMaps = hostConfig.UsernsMode === "host" ? undefined : context.idMaps;
   if (idMaps !== undefined) validateWithUserNamespace(hostConfig);
+  if (idMaps !== undefined && hostConfig.Runtime !== OWN_RUNTIME)
+    throw unsupported(
+      `the runtime ${hostConfig.Runtime} makes no containers in user namespaces: add --userns=host`,
+    );
   hostConfig = withDefaults(hostConfig, context.groups);
   validateHealth(config.Healthcheck);
   parseLogConfig(hostConfig.LogConfig);

@@ -1,11 +1,13 @@
 import {
   type CgroupLayout,
   type ControlGroup,
+  cgroupOperations,
   cgroupVersion,
   controlGroup,
   type LimitSupport,
   limitSupport,
 } from "../runtime/cgroup/index.ts";
+import type { LinuxResources } from "../runtime/spec/index.ts";
 import type { ContainerRecord } from "./record.ts";
 import { cgroupPathOf } from "./spec/index.ts";
 
@@ -15,6 +17,8 @@ export interface ContainerGroups {
   readonly support: LimitSupport;
   /** That of a running container. */
   of(record: ContainerRecord): ControlGroup;
+  /** The files that a start would write, and what into them. */
+  planned(record: ContainerRecord, resources: LinuxResources): { path: string; data: string }[];
 }
 
 /** `cgroupParent` exists already: see prepareCgroupParent. */
@@ -22,6 +26,10 @@ export function createContainerGroups(layout: CgroupLayout, cgroupParent: string
   return {
     version: cgroupVersion(layout),
     support: limitSupport(layout, cgroupParent),
+    planned: (record, resources) =>
+      cgroupOperations({ layout, path: cgroupPathOf({ record, cgroupParent }), resources }).flatMap(
+        (operation) => (operation.op === "write-file" ? [operation] : []),
+      ),
     of: (record) => controlGroup(layout, cgroupPathOf({ record, cgroupParent })),
   };
 }

@@ -1,6 +1,7 @@
+import type { RuntimeBundle } from "../runtime/foreign/index.ts";
 import type { LaunchPlan, Operation } from "../runtime/index.ts";
 import type { Verdicts } from "../runtime/seccomp/index.ts";
-import type { SpecMount } from "../runtime/spec/index.ts";
+import type { Spec, SpecMount } from "../runtime/spec/index.ts";
 import type { SnapshotMount } from "../snapshot/index.ts";
 import type { ExecConfig } from "../wire/index.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -44,6 +45,12 @@ export interface ContainerView {
   readonly group: string;
 }
 
+export interface PlannedLaunch {
+  readonly plan: LaunchPlan;
+  /** Where another runtime than the engine's own makes it. */
+  readonly bundle?: RuntimeBundle;
+}
+
 export interface ContainerRights {
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
@@ -53,7 +60,7 @@ export interface ContainerRights {
 
 /** From a container to the plan that makes it. Policy that needs the machine's facts (cgroup layout, seccomp cache) lives behind it. */
 export interface LaunchPlanner {
-  plan(request: LaunchRequest): Promise<{ plan: LaunchPlan; warnings: readonly string[] }>;
+  plan(request: LaunchRequest): Promise<PlannedLaunch & { spec: Spec; warnings: readonly string[] }>;
   /** What its processes may do. Throws invalid for a profile that is none. */
   rights(record: ContainerRecord): ContainerRights;
   /** The folder below every image. */
@@ -61,6 +68,6 @@ export interface LaunchPlanner {
   /** The folders of its root alone, with what lies below every image. */
   root(id: string): SnapshotMount;
   view(record: ContainerRecord, files: ContainerFiles): ContainerView;
-  /** One more process in a running container whose first process is `pid`. */
-  planExec(record: ContainerRecord, pid: number, exec: ExecConfig): Promise<LaunchPlan>;
+  /** One more process, the exec `id`, in a running container whose first process is `pid`. */
+  planExec(record: ContainerRecord, pid: number, id: string, exec: ExecConfig): Promise<PlannedLaunch>;
 }

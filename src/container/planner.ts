@@ -6,6 +6,16 @@ import {
   compileMount,
   keyringOf,
 } from "../runtime/compile/index.ts";
+import { findIdentity } from "../runtime/files/index.ts";
+import {
+  type BundleStore,
+  compileForeign,
+  compileForeignExec,
+  type Identity,
+  OWN_RUNTIME,
+  type Runtime,
+  type Runtimes,
+} from "../runtime/foreign/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import { countVerdicts, type SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
@@ -35,6 +45,12 @@ export interface LaunchPlannerOptions {
   readonly cdi: CdiRegistry;
   /** Folders that hold all layers, besides that of the base layer. */
   readonly layerFolders: readonly string[];
+  readonly runtimes: Runtimes;
+  readonly bundles: BundleStore;
+  /** Where a task's root is mounted. */
+  readonly taskFolder: (id: string) => string;
+  /** The native helper. */
+  readonly shim: string;
 }
 
 /** A tree whose changes become a layer: a renamed folder is copied, for a note of where it was means nothing elsewhere. */
@@ -51,6 +67,10 @@ export function createLaunchPlanner({
   baseLayer,
   cdi,
   layerFolders,
+  runtimes,
+  bundles,
+  taskFolder,
+  shim,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
     buildSpec({
@@ -70,6 +90,21 @@ export function createLaunchPlanner({
   /** Layers are stored with the owners that images give; a user namespace sees them through an idmapped mount. */
   const shiftOf = ({ definition: { idMaps } }: ContainerRecord) =>
     idMaps === undefined ? {} : { shifted: { owners: idMaps, folders: [...layerFolders, baseLayer] } };
+
+  const runtimeOf = ({ definition }: ContainerRecord): Runtime | undefined =>
+    runtimes.find(definition.hostConfig.Runtime || OWN_RUNTIME);
+
+  /** Other runtimes take numbers: the names are looked up in the root, or in that of the process that has it. */
+  async function identityOf(
+    user: PlanUser,
+    root: SnapshotMount,
+    process?: { pid: number; group: string },
+  ): Promise<Identity> {
+    if (user.by === "number") return user;
+    const operations = [{ op: "rootfs-overlay" as const, ...root, options: [] }];
+    const words = { user: user.user, group: user.group, additionalGroups: user.additionalGroups };
+    return findIdentity(shim, { operations, ...(process === undefined ? {} : { process }) }, words);
+  }
 
   async function filterOf(
     record: ContainerRecord,
@@ -94,18 +129,14 @@ export function createLaunchPlanner({
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
-      const spec = applyEdits(specOf(record, files, joined), edits);
-      const plan = compileLaunch({
-        keyring: keyringOf(record.id),
-        spec: {
-          ...spec,
-          mounts: [
-            ...spec.mounts,
-            ...mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) })),
-          ],
-        },
+      const own = applyEdits(specOf(record, files, joined), edits);
+      const shifted = mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) }));
+      const spec = { ...own, mounts: [...own.mounts, ...shifted] };
+      const user = userOf(config.User, [...(hostConfig.GroupAdd ?? []), ...groups]);
+      const common = {
+        spec,
         root: {
-          op: "rootfs-overlay",
+          op: "rootfs-overlay" as const,
           ...root,
           options: tree === undefined || isPreview ? [] : LAYER_OPTIONS,
           ...shiftOf(record),
@@ -114,11 +145,31 @@ export function createLaunchPlanner({
         layout,
         stdio: { stdin: config.OpenStdin, stdinOnce: config.StdinOnce },
         ...(enabled ? { log: { file: files.log, ...rotation } } : {}),
-        user: userOf(config.User, [...(hostConfig.GroupAdd ?? []), ...groups]),
+      };
+      const runtime = runtimeOf(record);
+      if (runtime !== undefined) {
+        const profile = parseSecurityOptions(hostConfig).seccomp;
+        const capabilities = new Set(capabilitiesOf(hostConfig));
+        const launch = compileForeign({
+          ...common,
+          id: record.id,
+          runtime,
+          store: bundles,
+          rootFolder: taskFolder(record.id),
+          // What is only looked at has no writable layer yet.
+          identity: await identityOf(user, isPreview ? { lower: root.lower } : root),
+          seccomp: profile === undefined ? undefined : { profile, capabilities },
+        });
+        return { ...launch, spec, warnings: [] };
+      }
+      const plan = compileLaunch({
+        ...common,
+        keyring: keyringOf(record.id),
+        user,
         init: hostConfig.Init === true,
         ...(await filterOf(record, false)),
       });
-      return { plan, warnings: [] };
+      return { plan, spec, warnings: [] };
     },
     rights(record) {
       const { hostConfig } = record.definition;
@@ -146,18 +197,36 @@ export function createLaunchPlanner({
         group: cgroupPathOf({ record, cgroupParent }),
       };
     },
-    async planExec(record, pid, exec) {
+    async planExec(record, pid, id, exec) {
       const { config, hostConfig } = record.definition;
-      return compileExec({
+      const process = buildExecProcess(record, exec);
+      const stdio = { stdin: exec.AttachStdin, stdinOnce: true };
+      const user = userOf(exec.User || config.User, hostConfig.GroupAdd ?? []);
+      const runtime = runtimeOf(record);
+      if (runtime !== undefined) {
+        const group = cgroupPathOf({ record, cgroupParent });
+        const identity = await identityOf(user, rootOf(record.id), { pid, group });
+        return compileForeignExec({
+          id,
+          containerId: record.id,
+          process,
+          runtime,
+          store: bundles,
+          identity,
+          stdio,
+        });
+      }
+      const plan = compileExec({
         spec: specOf(record, NO_FILES, {}),
         keyring: keyringOf(record.id),
-        process: buildExecProcess(record, exec),
+        process,
         pid,
         layout,
-        stdio: { stdin: exec.AttachStdin, stdinOnce: true },
-        user: userOf(exec.User || config.User, hostConfig.GroupAdd ?? []),
+        stdio,
+        user,
         ...(await filterOf(record, exec.Privileged)),
       });
+      return { plan };
     },
   };
 }

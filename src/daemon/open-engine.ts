@@ -28,6 +28,7 @@ import {
   readCgroupLayout,
   removeCgroupParent,
 } from "../runtime/cgroup/index.ts";
+import { BundleStore, createRuntimes, type RuntimesOptions, withRuntimes } from "../runtime/foreign/index.ts";
 import { createTaskLauncher, type IdMaps } from "../runtime/index.ts";
 import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
 import { remapOf } from "../runtime/user-namespace/index.ts";
@@ -55,6 +56,8 @@ export interface EngineOptions {
   readonly firewallBackend: "nftables" | "iptables";
   /** Whose subordinate ids containers' are: "default", USER, USER:GROUP, UID, UID:GID; "" for no user namespaces. */
   readonly usernsRemap: string;
+  /** Other runtimes than the engine's own. */
+  readonly runtimes: RuntimesOptions;
   /** Ceiling of the build cache. */
   readonly buildCacheBytes: number;
 }
@@ -85,6 +88,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     ),
   );
   const shimPath = installShim(join(dataRoot, "bin"));
+  const runtimes = createRuntimes(options.runtimes);
   const layout = readCgroupLayout();
   const cgroupParent = `/${name}`;
   prepareCgroupParent(layout, cgroupParent);
@@ -145,13 +149,18 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   await container.prepareBaseLayer(baseLayer);
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
-  const launcher = createTaskLauncher({ execRoot, shimPath });
+  const bundles = new BundleStore(execRoot);
+  const launcher = withRuntimes(createTaskLauncher({ execRoot, shimPath }), bundles);
   const planner = container.createLaunchPlanner({
     snapshotter,
     layout,
     cgroupParent,
     seccomp,
     baseLayer,
+    runtimes,
+    bundles,
+    taskFolder: (id) => launcher.folderOf(id),
+    shim: shimPath,
     cdi: container.createCdiRegistry(cdiFolders(options), log),
     layerFolders: [layers],
   });
@@ -179,6 +188,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     shim: shimPath,
     launcher,
     planner,
+    runtimes,
     groups: container.createContainerGroups(layout, cgroupParent),
     events,
     log,
@@ -207,6 +217,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         images: (await images.list({ all: false, filters: new Map(), sharedSize: false })).length,
         cgroupVersion: cgroupVersion(layout),
         userNamespaces: idMaps !== undefined,
+        runtimes,
         warnings: networks.openPortWarnings(),
       }),
   };

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { OWN_RUNTIME, type Runtimes } from "../runtime/foreign/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
 import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../wire/index.ts";
 
@@ -44,6 +45,7 @@ export interface EngineFacts {
   readonly cgroupVersion: "1" | "2";
   /** Whether new containers get one of their own. */
   readonly userNamespaces: boolean;
+  readonly runtimes: Runtimes;
   readonly warnings: readonly string[];
 }
 
@@ -105,8 +107,11 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: ENGINE_VERSION,
-    Runtimes: { gantry: { path: "gantry-shim" } },
-    DefaultRuntime: "gantry",
+    Runtimes: {
+      [OWN_RUNTIME]: { path: "gantry-shim" },
+      ...Object.fromEntries(facts.runtimes.list().map(({ name, path }) => [name, { path }])),
+    },
+    DefaultRuntime: facts.runtimes.defaultName,
     Swarm: {
       NodeID: "",
       NodeAddr: "",

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { RuntimeBundle } from "./foreign/bundle.ts";
 import type { DecodedPlan } from "./plan/decode.ts";
 import type { LaunchPlan, OperationName } from "./plan/operations.ts";
 
@@ -65,8 +66,10 @@ export interface Task {
 }
 
 export interface TaskLauncher {
-  /** `id` names the state folder; for an exec it is the exec's own id. Rejects with `LaunchError`; then nothing is left behind. */
-  launch(id: string, plan: LaunchPlan): Promise<Task>;
+  /** Where a task's state lies; the root file system is mounted there, in the container's own mount namespace. */
+  folderOf(id: string): string;
+  /** With a bundle another runtime makes it. `id` names the state folder; for an exec it is the exec's own id. Rejects with `LaunchError`; then nothing is left behind. */
+  launch(id: string, plan: LaunchPlan, bundle?: RuntimeBundle): Promise<Task>;
   /** undefined when the engine has no such task (the machine restarted). */
   reconnect(id: string): Promise<Task | undefined>;
   /** What a task was made from, as its shim was given it; undefined when there is no such task. */

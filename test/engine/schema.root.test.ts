@@ -39,7 +39,7 @@ const KNOWN: readonly (readonly [reason: string, problem: RegExp])[] = [
   ],
   ["the same in what a container or an image was made with", /\.(Host)?Config\.\w+ is missing$/],
   ["the same in the state of a swarm", /^\.Swarm\.(Nodes|Managers|Cluster) is missing$/],
-  ["the same of a runtime without arguments", /^\.Runtimes\.gantry\.(runtimeArgs|status) is missing$/],
+  ["the same of a runtime without arguments", /^\.Runtimes\.\w+\.(runtimeArgs|status) is missing$/],
   ["descriptors of manifests are those of Docker's containerd store", /(Descriptor|Manifests) is missing$/],
   ["it went with the option, in API 1.42", /KernelMemoryTCP is missing$/],
   ["Docker answers null where nothing was asked for", /\.HostConfig\.MemorySwappiness is null$/],

@@ -23,11 +23,13 @@ export const DAEMON_HELP = `Usage:  gantry daemon [OPTIONS]
 Run the engine. SIGTERM stops the daemon and leaves containers running; the next daemon takes them back.
 
 Options:
+      --add-runtime list   A further OCI runtime for containers, NAME=PATH; runc and crun are found by themselves
       --config-root string Folder of registries.json and certs.d (default "/etc/gantry")
       --build-cache-limit bytes   What the build cache may take (default "20GB")
       --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
       --debug              The same as --log-level debug
       --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
+      --default-runtime string   Runtime of containers that ask for none (default "gantry", the engine's own)
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
       --fixed-cidr-v6 network       Subnet of IPv6 for the default bridge, with --ipv6 (default one of the pools)
       --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
@@ -78,6 +80,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     },
     usernsRemap: values["userns-remap"] ?? "",
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
+    runtimes: { added: values["add-runtime"] ?? [], defaultName: values["default-runtime"] ?? "" },
     logLevel,
     teardown: values.teardown === true,
   };
@@ -135,6 +138,8 @@ function parse(argv: readonly string[]) {
         "fixed-cidr-v6": { type: "string" },
         "publish-filter": { type: "string" },
         "build-cache-limit": { type: "string" },
+        "add-runtime": { type: "string", multiple: true },
+        "default-runtime": { type: "string" },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         "userns-remap": { type: "string" },

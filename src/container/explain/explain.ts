@@ -1,5 +1,7 @@
+import { basename } from "node:path";
 import type { NetworkPath } from "../../network/index.ts";
 import type { DecodedPlan } from "../../runtime/index.ts";
+import type { Spec } from "../../runtime/spec/index.ts";
 import type {
   ContainerExplanation,
   ExplainedCgroup,
@@ -14,7 +16,7 @@ import type { CreateRequest } from "../service.ts";
 import { isRunning } from "../state.ts";
 import { namespacesOf, plannedNamespaces } from "./namespaces.ts";
 import { explainPlan, plannedMounts } from "./plan.ts";
-import { previewLaunch, previewRequest } from "./preview.ts";
+import { type LaunchPreview, previewLaunch, previewRequest } from "./preview.ts";
 import { droppedOf, mountsSeenBy, rightsOf } from "./process.ts";
 
 /**
@@ -29,9 +31,9 @@ export async function explainContainer(
   const { state } = record;
   const plan = isRunning(state) ? context.launcher.planOf(record.id) : undefined;
   if (!isRunning(state) || plan === undefined) {
-    const { plan: wanted, paths } = await previewLaunch(context, record);
+    const preview = await previewLaunch(context, record);
     const root = await rootOf(context, record, { Writable: true });
-    return { ...plannedParts(context, record, wanted, paths), Root: root, Status: state.status };
+    return { ...plannedParts(context, record, preview), Root: root, Status: state.status };
   }
   const others = context.table
     .list()
@@ -71,7 +73,7 @@ export async function explainRequest(
   const { record } = await draftContainer(context, request);
   const planned = await previewRequest(context, record);
   return {
-    ...plannedParts(context, planned.record, planned.plan, planned.paths),
+    ...plannedParts(context, planned.record, planned),
     Root: await rootOf(context, planned.record, { Writable: false }),
     Id: "",
     Status: "planned",
@@ -89,8 +91,7 @@ const headOf = ({ id, name, definition }: ContainerRecord) => ({
 function plannedParts(
   context: ContainerContext,
   record: ContainerRecord,
-  plan: DecodedPlan,
-  paths: readonly NetworkPath[],
+  { plan, spec, paths }: LaunchPreview,
 ): Omit<ContainerExplanation, "Root" | "Status"> {
   const { hostConfig, config } = record.definition;
   const { capabilities, noNewPrivileges, seccomp } = context.planner.rights(record);
@@ -98,13 +99,13 @@ function plannedParts(
   return {
     ...headOf(record),
     Pid: 0,
-    Namespaces: plannedNamespaces(plan, {
+    Namespaces: plannedNamespaces(spec, {
       net: donorOf(hostConfig.NetworkMode),
       pid: donorOf(hostConfig.PidMode),
       ipc: donorOf(hostConfig.IpcMode),
     }),
-    Cgroup: plannedCgroup(context, record, plan),
-    Mounts: plannedMounts(plan),
+    Cgroup: plannedCgroup(context, record, spec),
+    Mounts: plannedMounts(spec),
     Rights: {
       User: config.User === "" ? "0:0" : config.User,
       Capabilities: { Kept: [...capabilities], Dropped: droppedOf(capabilities) },
@@ -142,21 +143,18 @@ function placeOf(context: ContainerContext, record: ContainerRecord): Omit<Expla
   };
 }
 
-/** Of a group that is not there yet: what the plan would write into its files. */
-function plannedCgroup(
-  context: ContainerContext,
-  record: ContainerRecord,
-  { operations }: DecodedPlan,
-): ExplainedCgroup {
-  const place = placeOf(context, record);
-  const limits = operations.flatMap((operation) => {
-    if (operation.op !== "write-file") return [];
-    const { path, data } = operation.fields;
-    const folder = place.Folders.find(({ Folder }) => path.startsWith(`${Folder}/`))?.Folder;
-    if (folder === undefined) return [];
-    return [{ Name: path.slice(folder.length + 1), File: path, Limit: data, Use: null, Unit: "" as const }];
-  });
-  return { ...place, Limits: limits };
+/** Of a group that is not there yet: what would be written into its files. */
+function plannedCgroup(context: ContainerContext, record: ContainerRecord, { linux }: Spec): ExplainedCgroup {
+  return {
+    ...placeOf(context, record),
+    Limits: context.groups.planned(record, linux.resources).map(({ path, data }) => ({
+      Name: basename(path),
+      File: path,
+      Limit: data,
+      Use: null,
+      Unit: "",
+    })),
+  };
 }
 
 /** Layers lowest first, with the instructions that made them, and the container's own on top. */

@@ -1,18 +1,19 @@
 import { readlinkSync } from "node:fs";
 import { errnoOf } from "../../errors/index.ts";
-import type { DecodedPlan } from "../../runtime/index.ts";
+import { namespaceFile } from "../../runtime/compile/index.ts";
+import type { Spec } from "../../runtime/spec/index.ts";
 import type { ExplainedNamespace } from "../../wire/index.ts";
 
 /** Files of /proc/PID/ns with the flags of clone(2) (namespaces(7)). */
 const KINDS = [
-  ["mnt", "CLONE_NEWNS", 0x20000n],
-  ["pid", "CLONE_NEWPID", 0x20000000n],
-  ["net", "CLONE_NEWNET", 0x40000000n],
-  ["uts", "CLONE_NEWUTS", 0x4000000n],
-  ["ipc", "CLONE_NEWIPC", 0x8000000n],
-  ["user", "CLONE_NEWUSER", 0x10000000n],
-  ["cgroup", "CLONE_NEWCGROUP", 0x2000000n],
-  ["time", "CLONE_NEWTIME", 0x80n],
+  ["mnt", "CLONE_NEWNS"],
+  ["pid", "CLONE_NEWPID"],
+  ["net", "CLONE_NEWNET"],
+  ["uts", "CLONE_NEWUTS"],
+  ["ipc", "CLONE_NEWIPC"],
+  ["user", "CLONE_NEWUSER"],
+  ["cgroup", "CLONE_NEWCGROUP"],
+  ["time", "CLONE_NEWTIME"],
 ] as const;
 
 /** The namespaces that a process is in, and which of the others are in the same. */
@@ -37,19 +38,19 @@ export function namespacesOf(
   });
 }
 
-/** Those that a plan would make. `donors` names the containers of "container:" modes by kind. */
+/** Those that a container would get. `donors` names the containers of "container:" modes by kind. */
 export function plannedNamespaces(
-  { operations }: DecodedPlan,
+  { linux }: Spec,
   donors: Readonly<Record<string, string>>,
 ): ExplainedNamespace[] {
-  return KINDS.map(([kind, flag, bit]): ExplainedNamespace => {
-    const isNew = operations.some(({ op, fields }) => op === "namespace-new" && fields.kind === bit);
-    const isJoined = operations.some(({ op, fields }) => op === "namespace-join" && fields.kind === bit);
+  return KINDS.map(([kind, flag]): ExplainedNamespace => {
+    const namespace = linux.namespaces.find(({ type }) => namespaceFile(type) === kind);
     const donor = donors[kind];
+    const isJoined = namespace?.path !== undefined;
     return {
       Kind: kind,
       Flag: flag,
-      Sharing: isNew ? "own" : isJoined ? "container" : "host",
+      Sharing: namespace === undefined ? "host" : isJoined ? "container" : "own",
       With: isJoined && donor !== undefined ? [donor] : [],
       Inode: 0,
     };

@@ -1,5 +1,6 @@
 import { describeMessages } from "../../netlink/index.ts";
 import { type DecodedPlan, meaningOf, OPERATIONS } from "../../runtime/index.ts";
+import type { Spec } from "../../runtime/spec/index.ts";
 import type { ExplainedMount, ExplainedOperation } from "../../wire/index.ts";
 
 /** The operations of a plan, each with the system calls that it becomes. */
@@ -28,33 +29,13 @@ function plainValue(value: bigint | string | Buffer | readonly string[]): number
   return "buffer" in value ? value.toString("base64") : [...value];
 }
 
-/** The mounts that a plan would make, in its order. */
-export function plannedMounts({ operations }: DecodedPlan): ExplainedMount[] {
-  return operations.flatMap((operation): ExplainedMount[] => {
-    switch (operation.op) {
-      case "rootfs-overlay":
-        return [
-          { Target: "/", Type: "overlay", Source: "overlay", Options: operation.fields.options.join(",") },
-        ];
-      case "mount":
-        return [
-          {
-            Target: operation.fields.target,
-            Type: operation.fields.type,
-            Source: operation.fields.source,
-            Options: operation.fields.data,
-          },
-        ];
-      case "tmpfs-copy-up":
-        return [
-          { Target: operation.fields.target, Type: "tmpfs", Source: "tmpfs", Options: operation.fields.data },
-        ];
-      case "bind":
-        return [
-          { Target: operation.fields.target, Type: "bind", Source: operation.fields.source, Options: "" },
-        ];
-      default:
-        return [];
-    }
-  });
-}
+/** The mounts that a container would get, its root first. */
+export const plannedMounts = ({ mounts }: Spec): ExplainedMount[] => [
+  { Target: "/", Type: "overlay", Source: "overlay", Options: "" },
+  ...mounts.map(({ destination, type, source, options }) => ({
+    Target: destination,
+    Type: type,
+    Source: source,
+    Options: options.join(","),
+  })),
+];

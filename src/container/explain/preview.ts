@@ -1,5 +1,6 @@
 import type { NetworkPath } from "../../network/index.ts";
 import { type DecodedPlan, decodePlan, encodePlan } from "../../runtime/index.ts";
+import type { Spec } from "../../runtime/spec/index.ts";
 import type { SnapshotMount } from "../../snapshot/index.ts";
 import type { ContainerVolumes, Volume, VolumeRequest } from "../../volume/index.ts";
 import type { ContainerContext } from "../dependencies.ts";
@@ -11,6 +12,7 @@ import { filesOf, joinedNamespaces } from "../start.ts";
 
 export interface LaunchPreview {
   readonly plan: DecodedPlan;
+  readonly spec: Spec;
   readonly paths: readonly NetworkPath[];
 }
 
@@ -29,7 +31,7 @@ export async function previewLaunch(
     mode.kind === "container"
       ? { operations: [], paths: context.network.explain(owner.id) }
       : context.network.preview(attachRequest(record, mode.main), sandboxRequest(record, files));
-  const { plan } = await context.planner.plan({
+  const { plan, spec } = await context.planner.plan({
     record,
     joined,
     networkOperations: operations,
@@ -37,7 +39,7 @@ export async function previewLaunch(
     isPreview: true,
     ...(tree === undefined ? {} : { tree }),
   });
-  return { plan: decodePlan(encodePlan(plan)), paths };
+  return { plan: decodePlan(encodePlan(plan)), spec, paths };
 }
 
 /** The same of a container that is not made: its writable layer and its new volumes have no places yet. */

@@ -35,8 +35,9 @@ async function run(
   pid: number,
   { command, timeoutMs }: HealthCheck,
 ): Promise<Pick<HealthResult, "ExitCode" | "Output">> {
-  const plan = await context.planner.planExec(record, pid, execOf(command));
-  const task = await context.launcher.launch(randomHex(32), plan);
+  const id = randomHex(32);
+  const { plan, bundle } = await context.planner.planExec(record, pid, id, execOf(command));
+  const task = await context.launcher.launch(id, plan, bundle);
   try {
     await using streams = await task.attach({ stdin: false, stdout: true, stderr: true });
     await task.start();

@@ -2,9 +2,6 @@ import type { LimitSupport } from "../../runtime/cgroup/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
 import { parseSecurityOptions } from "./security.ts";
 
-/** The name of the engine's own runtime. */
-export const OWN_RUNTIME = "gantry";
-
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** Hidden: what tells of the host or reaches its devices. */
@@ -43,7 +40,6 @@ export function withDefaults(
     PidsLimit: host.PidsLimit === 0 ? null : host.PidsLimit,
     MemorySwappiness: host.MemorySwappiness === -1 ? null : host.MemorySwappiness,
     OomKillDisable: host.OomKillDisable ?? false,
-    Runtime: host.Runtime === "" ? OWN_RUNTIME : host.Runtime,
     MaskedPaths: systemPathsUnconfined ? [] : (host.MaskedPaths ?? MASKED_PATHS),
     ReadonlyPaths: systemPathsUnconfined ? [] : (host.ReadonlyPaths ?? READONLY_PATHS),
   };

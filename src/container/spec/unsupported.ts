@@ -1,4 +1,5 @@
 import { unsupported } from "../../errors/index.ts";
+import { OWN_RUNTIME } from "../../runtime/foreign/index.ts";
 import type { ContainerConfig, HostConfig } from "../../wire/index.ts";
 
 /** What a request can ask for that this version of the engine does not have: never ignored, refused in one sentence. */
@@ -7,8 +8,8 @@ const REFUSALS: readonly [
   sentence: string | ((host: HostConfig) => string),
 ][] = [
   [
-    (host) => host.Runtime !== "" && host.Runtime !== "gantry" && host.Runtime !== "runc",
-    ({ Runtime }) => `unknown or invalid runtime name: ${Runtime}`,
+    (host) => host.Init === true && host.Runtime !== OWN_RUNTIME,
+    "--init is a part of the engine's own runtime: another one cannot have it",
   ],
   [
     (host) => Object.keys(host.StorageOpt ?? {}).length > 0,

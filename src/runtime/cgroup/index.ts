@@ -3,6 +3,12 @@ export { destroyGroup } from "./destroy.ts";
 export { type CgroupFolder, type CgroupLayout, cgroupVersion, readCgroupLayout } from "./layout.ts";
 export type { LimitInForce } from "./limits-in-force.ts";
 export { cgroupMounts } from "./mounts.ts";
-export { cgroupJoins, cgroupOperations, prepareCgroupParent, removeCgroupParent } from "./operations.ts";
+export {
+  cgroupJoins,
+  cgroupOperations,
+  oomWatch,
+  prepareCgroupParent,
+  removeCgroupParent,
+} from "./operations.ts";
 export type * from "./statistics.ts";
 export { type LimitSupport, limitSupport } from "./support.ts";

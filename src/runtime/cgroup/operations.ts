@@ -61,7 +61,8 @@ function nearest(folder: string, root: string): string {
   return folder === root || existsSync(folder) ? folder : nearest(join(folder, ".."), root);
 }
 
-function oomWatch(layout: CgroupLayout, path: string): Operation[] {
+/** Where kills for want of memory are counted. */
+export function oomWatch(layout: CgroupLayout, path: string): Operation[] {
   const memory = layout.legacy.get("memory");
   if (memory !== undefined)
     return [{ op: "oom-watch", path: join(memory, path, "memory.oom_control"), version: 1 }];

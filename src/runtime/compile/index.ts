@@ -9,6 +9,8 @@ export {
   namespaceOperations,
   processOperations,
   rightsOperations,
+  type StdioInput,
+  stdioOperation,
 } from "./compile.ts";
 export { areSameMaps, hostIdOf, specIdMappings } from "./id-maps.ts";
 export { compileMount, MOUNT_OPTIONS } from "./mounts.ts";

@@ -5,3 +5,4 @@ export {
   type PathStatus,
   type UnpackOptions,
 } from "./container-files.ts";
+export { findIdentity } from "./identity.ts";

@@ -137,6 +137,8 @@ function fieldsOf(o: Operation): Field[] {
       return [o.path];
     case "stdio-inherited":
       return [o.more];
+    case "adopt":
+      return [o.pidFile, o.consoleSocket, o.when === "at-start"];
     case "mount-from-namespace":
       return [o.namespace, o.source, o.target];
     case "hook": {

@@ -130,6 +130,7 @@ export const OPERATIONS = {
   "io-priority": { code: 61, phase: "container", fields: { word: "u" } },
   "tmpfs-copy-up": { code: 62, phase: "container", fields: { target: "s", attributes: "u", data: "s" } },
   "session-keyring": { code: 63, phase: "container", fields: { name: "s" } },
+  adopt: { code: 64, phase: "host", fields: { pidFile: "s", consoleSocket: "s", atStart: "u" } },
 } as const satisfies Readonly<Record<OperationName, OperationLayout>>;
 
 const NAMES = new Map<number, OperationName>(

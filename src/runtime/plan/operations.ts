@@ -99,6 +99,16 @@ export type Operation =
   | { readonly op: "stdio-inherited"; readonly more: number }
   /** The terminal's master goes to who listens on this unix socket (SCM_RIGHTS), not to the shim. */
   | { readonly op: "console-socket"; readonly path: string }
+  /**
+   * The program is another runtime's command, that makes the process and leaves it behind: at once, or when the start is
+   * asked for. The shim takes the process whose id is then in the file, and the terminal that comes over the socket ("" = none).
+   */
+  | {
+      readonly op: "adopt";
+      readonly pidFile: string;
+      readonly consoleSocket: string;
+      readonly when: "at-launch" | "at-start";
+    }
   // ── clone ───────────────────────────────────────────────────────────────────────────────────────────────────
   | { readonly op: "namespace-new"; readonly kind: NamespaceKind }
   /** `path` is a namespace file such as /proc/PID/ns/net. */

@@ -91,6 +91,13 @@ const MEANINGS: Meanings = {
     call: ({ path }) => `sendmsg(connect(${quote(path)}), SCM_RIGHTS)`,
     why: "the terminal's master goes to the caller",
   },
+  adopt: {
+    call: ({ pidFile, consoleSocket }) =>
+      `waitpid() for the runtime's command, read(open(${quote(pidFile)})), pidfd_open()${
+        consoleSocket === "" ? "" : `, recvmsg(accept(${quote(consoleSocket)}), SCM_RIGHTS)`
+      }`,
+    why: "another runtime makes the process and leaves it behind; the shim, its subreaper, takes it as a child",
+  },
   "namespace-new": {
     call: ({ kind }) =>
       namespaceFlagName(kind) === "CLONE_NEWCGROUP" || namespaceFlagName(kind) === "CLONE_NEWTIME"

@@ -22,7 +22,7 @@ export const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
 };
 
 /** The 32-bit kin that a 64-bit kernel also runs, in libseccomp's words. */
-const COMPATIBLE: Readonly<Record<string, readonly string[]>> = {
+export const COMPATIBLE: Readonly<Record<string, readonly string[]>> = {
   amd64: ["x86", "x32"],
   arm64: ["arm"],
   s390x: ["s390"],

@@ -26,6 +26,8 @@ export class ControlConnection {
   readonly ended: Promise<ExitStatus | undefined>;
   readonly closed: Promise<void>;
   readonly warnings: string[] = [];
+  /** What the shim said last. */
+  state: ShimState | undefined;
 
   private readonly frames = new FrameReader();
   private readonly stateKnown = Promise.withResolvers<ShimState>();
@@ -103,12 +105,13 @@ export class ControlConnection {
   private take({ kind, body }: Frame): void {
     switch (kind) {
       case FRAME.STATE:
-        this.stateKnown.resolve({
+        this.state = {
           shimPid: body.readUInt32BE(4),
           pid: body.readUInt32BE(8),
           phase: body.readUInt8(12),
           terminal: body.readUInt8(13) !== 0,
-        });
+        };
+        this.stateKnown.resolve(this.state);
         break;
       case FRAME.FAILED: {
         const error = launchErrorOf(failureOf(body));
@@ -120,6 +123,9 @@ export class ControlConnection {
         this.warnings.push(failureOf(body).detail);
         break;
       case FRAME.STARTED:
+        // A process that another runtime makes is known only now.
+        if (body.length >= 12 && this.state !== undefined)
+          this.state = { ...this.state, pid: body.readUInt32BE(8) };
         this.startKnown.resolve(body.readBigUInt64BE(0));
         break;
       case FRAME.ENDED:

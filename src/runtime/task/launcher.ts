@@ -26,6 +26,7 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
   mkdirSync(tasks, { recursive: true, mode: 0o711 });
   const folderOf = (id: string) => join(tasks, id.slice(0, FOLDER_DIGITS));
   return {
+    folderOf,
     async launch(id, plan) {
       const bytes = encodePlan(plan);
       const folder = folderOf(id);
@@ -173,7 +174,9 @@ function taskOf(id: string, folder: string, connection: ControlConnection, state
   const started = state.phase === PHASE.CREATED ? undefined : Promise.resolve();
   return {
     id,
-    pid: state.pid,
+    get pid() {
+      return connection.state?.pid ?? state.pid;
+    },
     shimPid: state.shimPid,
     terminal: state.terminal,
     warnings: connection.warnings,

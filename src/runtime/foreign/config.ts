@@ -1,0 +1,121 @@
+import type { SeccompProfile } from "../seccomp/index.ts";
+import { specificationOf } from "../seccomp/index.ts";
+import type { LinuxResources, Process, Spec, SpecMount } from "../spec/index.ts";
+
+/** Numbers of --user and --group-add, looked up in the container's own files. */
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
+export interface ConfigInput {
+  readonly spec: Spec;
+  readonly identity: Identity;
+  readonly seccomp:
+    | { readonly profile: SeccompProfile; readonly capabilities: ReadonlySet<string> }
+    | undefined;
+  /** Where the root is mounted when the runtime is called. */
+  readonly root: string;
+  /** In place of the specification's own. */
+  readonly mounts: readonly SpecMount[];
+  readonly sysctl: Readonly<Record<string, string>>;
+}
+
+/** config.json of a bundle (OCI runtime-spec 1.0.2, what every runtime knows). */
+export function configText(input: ConfigInput): string {
+  const { spec, identity, seccomp } = input;
+  const { linux } = spec;
+  return JSON.stringify({
+    ociVersion: "1.0.2",
+    ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
+    ...(spec.domainname ? { domainname: spec.domainname } : {}),
+    root: { path: input.root, readonly: spec.root.readonly },
+    process: processOf(spec.process, identity),
+    mounts: input.mounts.map(({ destination, type, source, options }) => ({
+      destination,
+      type,
+      source,
+      options,
+    })),
+    linux: {
+      namespaces: linux.namespaces.map(({ type, path }) =>
+        type === "network" && path === undefined
+          ? { type, path: OWN_NETWORK }
+          : { type, ...(path ? { path } : {}) },
+      ),
+      devices: linux.devices,
+      cgroupsPath: linux.cgroupsPath,
+      resources: resourcesOf(linux.resources),
+      sysctl: input.sysctl,
+      maskedPaths: linux.maskedPaths,
+      readonlyPaths: linux.readonlyPaths,
+      rootfsPropagation: linux.rootfsPropagation,
+      ...(seccomp === undefined ? {} : { seccomp: specificationOf(seccomp.profile, seccomp.capabilities) }),
+    },
+  });
+}
+
+/** The network namespace is made by the plan, with its links, before the runtime is called in it. */
+const OWN_NETWORK = "/proc/self/ns/net";
+
+/** What `exec --process` takes. */
+export const processText = (process: Process, identity: Identity): string =>
+  JSON.stringify(processOf(process, identity));
+
+function processOf({ rlimits, ...process }: Process, { uid, gid, additionalGids }: Identity) {
+  const { umask } = process.user;
+  return {
+    ...process,
+    user: { uid, gid, additionalGids, ...(umask === undefined ? {} : { umask }) },
+    rlimits: rlimits.map(({ type, soft, hard }) => ({ type, soft: limit(soft), hard: limit(hard) })),
+  };
+}
+
+/** RLIM_INFINITY is a number that JavaScript has none for. */
+const limit = (value: number): number | object => (value < 0 ? JSON.rawJSON(String(2n ** 64n - 1n)) : value);
+
+const deviceNumbers = (device: string) => {
+  const [major, minor] = device.split(":").map(Number);
+  return { major, minor };
+};
+
+function resourcesOf(resources: LinuxResources) {
+  const { memory, cpu, pids, blockIO = {}, devices = [], hugepages, unified } = resources;
+  const throttles = (file: string) =>
+    (blockIO.throttle ?? [])
+      .filter((throttle) => throttle.file === file)
+      .map(({ device, rate }) => ({ ...deviceNumbers(device), rate }));
+  return {
+    memory,
+    cpu,
+    pids,
+    blockIO: {
+      weight: blockIO.weight,
+      weightDevice: (blockIO.weightDevice ?? []).map(({ device, weight }) => ({
+        ...deviceNumbers(device),
+        weight,
+      })),
+      throttleReadBpsDevice: throttles("read_bps"),
+      throttleWriteBpsDevice: throttles("write_bps"),
+      throttleReadIOPSDevice: throttles("read_iops"),
+      throttleWriteIOPSDevice: throttles("write_iops"),
+    },
+    devices: devices.map(({ allow, rule }) => deviceRule(allow, rule)),
+    hugepageLimits: hugepages?.map(({ size, limit: bytes }) => ({ pageSize: size, limit: bytes })),
+    unified,
+  };
+}
+
+/** Of "c 1:* rwm"; what is any is left out. */
+function deviceRule(allow: boolean, rule: string) {
+  const [type = "a", numbers = "*:*", access = "rwm"] = rule.split(" ");
+  const [major, minor] = numbers.split(":");
+  return {
+    allow,
+    ...(type === "a" ? {} : { type }),
+    ...(major === "*" ? {} : { major: Number(major) }),
+    ...(minor === "*" ? {} : { minor: Number(minor) }),
+    access,
+  };
+}

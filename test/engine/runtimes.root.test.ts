@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startDaemon, type TestDaemon } from "../harness/index.ts";
+
+let daemon: TestDaemon;
+/** Where version 2 of control groups has controllers beside version 1, crun refuses to work: here it does not see that. */
+const WRAPPER = `#!/bin/sh
+umount -l /sys/fs/cgroup/unified 2>/dev/null
+exec /usr/bin/crun "$@"
+`;
+const folder = mkdtempSync(join(tmpdir(), "gantry-runtimes-"));
+
+beforeAll(async () => {
+  const crun = join(folder, "crun");
+  writeFileSync(join(folder, "inside"), WRAPPER, { mode: 0o755 });
+  writeFileSync(crun, `#!/bin/sh\nexec unshare -m ${folder}/inside "$@"\n`, { mode: 0o755 });
+  daemon = await startDaemon(["--add-runtime", "second=/usr/sbin/runc", "--add-runtime", `crun=${crun}`]);
+}, 60_000);
+afterAll(async () => {
+  await daemon[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+}, 60_000);
+
+const docker = async (...args: string[]) => (await daemon.docker(...args)).stdout.trim();
+
+/** What a container of another runtime leaves: its bundle, its state with the runtime, its task, its control groups. */
+const traces = () => [
+  ...["bundles", "tasks", "runtimes/runc", "runtimes/crun"].flatMap((name) => {
+    const folder = join(daemon.folder, "exec", name);
+    return existsSync(folder) ? readdirSync(folder).filter((entry) => !entry.startsWith(".")) : [];
+  }),
+  ...readdirSync(`/sys/fs/cgroup/memory/${daemon.name}`, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name),
+];
+
+for (const runtime of ["runc", "crun"]) {
+  const run = (...args: string[]) => daemon.docker("run", "--rm", "--runtime", runtime, ...args);
+
+  test(`${runtime} makes a container: output, exit status, limits, files and network are what was asked for`, async () => {
+    const script = "echo out; echo err >&2; hostname; cat /proc/1/comm; id -u; cat /data/made; exit 7";
+    await docker("volume", "create", `v-${runtime}`);
+    await docker(
+      "run",
+      "--rm",
+      "-v",
+      `v-${runtime}:/data`,
+      "busybox",
+      "sh",
+      "-c",
+      "echo volume > /data/made",
+    );
+    const done = await run(
+      "-h",
+      "box",
+      "-u",
+      "33:34",
+      "-v",
+      `v-${runtime}:/data`,
+      "busybox",
+      "sh",
+      "-c",
+      script,
+    );
+    expect(done).toMatchObject({ exitCode: 7, stdout: "out\nbox\nsh\n33\nvolume\n", stderr: "err\n" });
+    const [route, address] = (
+      await run(
+        "busybox",
+        "sh",
+        "-c",
+        "ip route | head -1; ip -4 addr show eth0 | grep -c inet; cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
+      )
+    ).stdout.split("\n");
+    expect([route?.startsWith("default via"), address]).toEqual([true, "1"]);
+    expect((await run("--network", "none", "busybox", "ip", "-o", "link")).stdout.split("\n")[0]).toContain(
+      "lo:",
+    );
+    expect(
+      (await run("-m", "32m", "busybox", "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes")).stdout,
+    ).toBe("33554432\n");
+    expect(
+      (await run("--cap-drop", "ALL", "busybox", "grep", "CapEff", "/proc/self/status")).stdout,
+    ).toContain("0000000000000000");
+    expect((await run("busybox", "grep", "Seccomp:", "/proc/self/status")).stdout).toBe("Seccomp:\t2\n");
+    expect((await run("--read-only", "busybox", "touch", "/x")).exitCode).toBe(1);
+    await docker("volume", "rm", `v-${runtime}`);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`a program that ${runtime} cannot execute is told in Docker's words, and leaves nothing`, async () => {
+    const missing = await run("busybox", "no-such-program");
+    expect([missing.exitCode, /not found in \$PATH/.test(missing.stderr)]).toEqual([127, true]);
+    const forbidden = await run("busybox", "/etc/passwd");
+    expect(forbidden.exitCode).toBe(126);
+    const nobody = await run("-u", "nobody-at-all", "busybox", "true");
+    expect(nobody.stderr).toContain("unable to find user nobody-at-all: no matching entries in passwd file");
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`exec, top, pause, update, stats and signals work on a container of ${runtime}`, async () => {
+    const name = `busy-${runtime}`;
+    await docker(
+      "run",
+      "-d",
+      "--runtime",
+      runtime,
+      "--name",
+      name,
+      "-m",
+      "64m",
+      "busybox",
+      "sh",
+      "-c",
+      "trap 'exit 9' USR1; while :; do sleep 0.05; done",
+    );
+    const exec = await daemon.docker(
+      "exec",
+      "-e",
+      "A=b",
+      "-w",
+      "/tmp",
+      name,
+      "sh",
+      "-c",
+      "echo $A $(pwd) $$; exit 5",
+    );
+    expect([exec.exitCode, /^b \/tmp \d+\n$/.test(exec.stdout)]).toEqual([5, true]);
+    const piped = await daemon.docker({ input: "through\n" }, "exec", "-i", name, "cat");
+    expect(piped.stdout).toBe("through\n");
+    const none = await daemon.docker("exec", name, "no-such-program");
+    expect([none.exitCode, none.stdout]).toEqual([127, expect.stringContaining("OCI runtime exec failed")]);
+    expect(await docker("top", name)).toContain("while :");
+    const pid = await docker("inspect", "-f", "{{.State.Pid}}", name);
+    expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("sh\n");
+
+    await docker("pause", name);
+    expect(await docker("inspect", "-f", "{{.State.Status}}", name)).toBe("paused");
+    await docker("unpause", name);
+    await docker("update", "-m", "48m", "--memory-swap", "96m", name);
+    expect(await docker("exec", name, "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes")).toBe("50331648");
+    expect(await docker("stats", "--no-stream", "--format", "{{.MemUsage}}", name)).toContain("/ 48MiB");
+
+    await docker("kill", "-s", "USR1", name);
+    expect(await docker("wait", name)).toBe("9");
+    await docker("rm", name);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`a terminal of ${runtime} has the client's size, and follows it`, async () => {
+    const name = `tty-${runtime}`;
+    const done = await run(
+      "-t",
+      "--name",
+      name,
+      "busybox",
+      "sh",
+      "-c",
+      "tty; test -t 0 && test -t 1 && echo terminal",
+    );
+    expect(done.stdout).toBe(
+      "/dev/pts/0\r\nterminal\r\n".replace("/dev/pts/0", done.stdout.split("\r")[0] ?? ""),
+    );
+    await docker("run", "-dit", "--runtime", runtime, "--name", name, "busybox", "sh");
+    await daemon.api("POST", `/containers/${name}/resize?h=33&w=77`);
+    const exec = await daemon.docker("exec", "-t", name, "sh", "-c", "test -t 0 && echo terminal");
+    expect(exec.stdout).toBe("terminal\r\n");
+    expect(await docker("exec", name, "sh", "-c", "stty size < /proc/1/fd/0")).toBe("33 77");
+    await docker("rm", "-f", name);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`memory beyond the limit ends a container of ${runtime}, and everybody is told why`, async () => {
+    const name = `oom-${runtime}`;
+    await docker(
+      "run",
+      "-d",
+      "--runtime",
+      runtime,
+      "--name",
+      name,
+      "-m",
+      "16m",
+      "--memory-swap",
+      "16m",
+      "busybox",
+      "tail",
+      "/dev/zero",
+    );
+    await docker("wait", name);
+    expect(await docker("inspect", "-f", "{{.State.OOMKilled}} {{.State.ExitCode}}", name)).toBe("true 137");
+    await docker("rm", name);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`a container of ${runtime} outlives a daemon that is killed, and is found again`, async () => {
+    const name = `live-${runtime}`;
+    await docker(
+      "run",
+      "-d",
+      "--runtime",
+      runtime,
+      "--name",
+      name,
+      "busybox",
+      "sh",
+      "-c",
+      "trap 'echo two; exit 3' TERM; echo one; while :; do sleep 0.05; done",
+    );
+    await docker("run", "-d", "--runtime", runtime, "--name", `${name}-2`, "busybox", "sleep", "1000");
+    await daemon.untilLog(name, "one");
+    const mortal = Number(await docker("inspect", "-f", "{{.State.Pid}}", name));
+    const pid = await docker("inspect", "-f", "{{.State.Pid}}", `${name}-2`);
+    await daemon.kill9();
+    process.kill(mortal, "SIGTERM");
+    await daemon.untilProcessEnds(mortal);
+    await daemon.start();
+    expect(await docker("inspect", "-f", "{{.State.Running}} {{.State.Pid}}", `${name}-2`)).toBe(
+      `true ${pid}`,
+    );
+    expect(await docker("exec", `${name}-2`, "echo", "inside")).toBe("inside");
+    expect(await docker("inspect", "-f", "{{.State.ExitCode}}", name)).toBe("3");
+    expect(await docker("logs", name)).toBe("one\ntwo");
+    await docker("stop", "-t", "1", `${name}-2`);
+    expect(await docker("inspect", "-f", "{{.State.ExitCode}}", `${name}-2`)).toBe("137");
+    await docker("rm", "-f", name, `${name}-2`);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+}
+
+test("info shows the runtimes; one is the default where the daemon is told so; others are refused", async () => {
+  const runtimes = JSON.parse(await docker("info", "-f", "{{json .Runtimes}}"));
+  expect([runtimes.runc?.path, runtimes.second?.path]).toEqual(["/usr/sbin/runc", "/usr/sbin/runc"]);
+  expect(await docker("info", "-f", "{{.DefaultRuntime}}")).toBe("gantry");
+  const unknown = await daemon.docker("run", "--runtime", "nope", "busybox", "true");
+  expect([unknown.exitCode, unknown.stderr.includes("unknown or invalid runtime name: nope")]).toEqual([
+    125,
+    true,
+  ]);
+  const init = await daemon.docker("run", "--runtime", "runc", "--init", "busybox", "true");
+  expect([init.exitCode, init.stderr.includes("--init is a part of the engine's own runtime")]).toEqual([
+    125,
+    true,
+  ]);
+}, 30_000);
+
+test("a daemon has the default runtime that it is given, and does not start with one that is none", async () => {
+  await using other = await startDaemon(["--default-runtime", "runc"]);
+  expect((await other.docker("info", "-f", "{{.DefaultRuntime}}")).stdout).toBe("runc\n");
+  await other.docker("run", "-d", "--name", "byte", "busybox", "sleep", "1000");
+  expect((await other.docker("inspect", "-f", "{{.HostConfig.Runtime}}", "byte")).stdout).toBe("runc\n");
+  const planned = await other.gantry("run", "--dry-run", "busybox", "true");
+  expect([planned.exitCode, planned.stdout.includes("made by the runtime runc")]).toEqual([0, true]);
+  const explained = await other.gantry("explain", "byte");
+  expect([explained.exitCode, explained.stdout.includes("waitpid() for the runtime's command")]).toEqual([
+    0,
+    true,
+  ]);
+  await expect(startDaemon(["--default-runtime", "nope"])).rejects.toThrow(
+    "specified default runtime 'nope' does not exist",
+  );
+}, 60_000);
