@@ -5,6 +5,8 @@ export interface Peer extends AsyncDisposable {
   readonly name: string;
   /** The command that stands before "run", "exec", …: the docker CLI for both daemons, podman's own. */
   readonly command: readonly string[];
+  /** The engine's own client, where it does what docker's does in another way. */
+  readonly own?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Command that runs a program where the engine's loopback is, for registries. */
   readonly inside: readonly string[];

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDockerd } from "../test/compat/dockerd.ts";
-import { runProgram, startDaemon } from "../test/harness/index.ts";
+import { GANTRY, runProgram, startDaemon } from "../test/harness/index.ts";
 import type { Peer } from "./peer.ts";
 import { pidsOf } from "./processes.ts";
 
@@ -15,7 +15,8 @@ export async function startGantry(): Promise<Peer & { readonly host: string }> {
     name: "gantry",
     host: daemon.host,
     command: ["docker"],
-    env: { DOCKER_HOST: daemon.host, DOCKER_BUILDKIT: "0" },
+    own: GANTRY,
+    env: { DOCKER_HOST: daemon.host, GANTRY_HOST: daemon.host, DOCKER_BUILDKIT: "0" },
     inside: [],
     daemonPids: () => [daemon.pid],
     shimPids: () => pidsOf("gantry-shim", daemon.folder),

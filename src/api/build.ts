@@ -40,6 +40,15 @@ export const buildRoutes: Routes = {
     x.engine.builds.offerSecrets(x.query.string("session"), parseSecrets(await readJson(x)));
     sendNothing(x, 204);
   },
+  "POST /build/context": async (x) => {
+    const { query, request } = x;
+    const missing = await x.engine.builds.beginContext(
+      query.string("session"),
+      query.string("name"),
+      request,
+    );
+    sendJson(x, 200, { Missing: missing });
+  },
   "POST /build/shell": (x) => hijack(x, x.engine.builds.attachShell(x.query.string("id"), size(x))),
   "POST /build/shell/resize": async (x) => {
     x.engine.builds.resizeShell(x.query.string("id"), size(x));

@@ -7,6 +7,8 @@ import { cacheRecords, prune } from "./cache/prune.ts";
 import { CacheLayouts, readCacheLayout, writeCacheLayout } from "./cache/remote/layouts.ts";
 import { CacheTable } from "./cache/table.ts";
 import { checkDockerfile } from "./check.ts";
+import { ContextFiles } from "./context/files.ts";
+import { SentContexts } from "./context/sent.ts";
 import type { BuildContext, BuildServiceOptions } from "./dependencies.ts";
 import { BuildHistory } from "./history.ts";
 import { exportTree } from "./output/tree.ts";
@@ -24,11 +26,15 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
   sweep(options.folder);
   rmSync(options.runFolder, { recursive: true, force: true });
   mkdirSync(options.runFolder, { recursive: true, mode: 0o700 });
+  const contextFiles = new ContextFiles(options.store, join(options.folder, "files"));
+  contextFiles.sweep();
   const context: BuildContext = {
     ...options,
     cache: new CacheTable(options.store),
     cacheMounts: new CacheMounts(options.store, join(options.folder, "mounts")),
     cacheLayouts: new CacheLayouts(),
+    contextFiles,
+    sentContexts: new SentContexts(options.folder, contextFiles),
     secrets: new SecretOffers(),
     shells: new Shells(),
   };
@@ -39,6 +45,7 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
     attachShell: (id, size) => context.shells.attach(id, size),
     resizeShell: (id, size) => context.shells.resize(id, size),
+    beginContext: (session, name, list) => context.sentContexts.begin(session, name, list),
     async offerCache(session, name, layout) {
       const lease = context.images.lease();
       try {

@@ -9,6 +9,8 @@ import type { Store } from "../store/index.ts";
 import type { CacheMounts } from "./cache/mounts.ts";
 import type { CacheLayouts } from "./cache/remote/layouts.ts";
 import type { CacheTable } from "./cache/table.ts";
+import type { ContextFiles } from "./context/files.ts";
+import type { SentContexts } from "./context/sent.ts";
 import type { SecretOffers } from "./secrets.ts";
 import type { Shells } from "./shells.ts";
 
@@ -53,6 +55,8 @@ export interface BuildContext extends BuildServiceOptions {
   readonly cache: CacheTable;
   readonly cacheMounts: CacheMounts;
   readonly cacheLayouts: CacheLayouts;
+  readonly contextFiles: ContextFiles;
+  readonly sentContexts: SentContexts;
   readonly secrets: SecretOffers;
   readonly shells: Shells;
 }

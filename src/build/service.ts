@@ -22,6 +22,11 @@ export interface BuildService {
   /** Enter a shell that a build offers, on a terminal of this size. Leaving it ends the build. Throws not-found, conflict. */
   attachShell(id: string, size: readonly [rows: number, columns: number]): AttachedStreams;
   resizeShell(id: string, size: readonly [rows: number, columns: number]): void;
+  /**
+   * Tell what a context holds (see `readContextManifest`), for the build of a session. Resolves with the digests of the files
+   * that this engine does not have; `name` tells contexts apart whose files are kept. Throws invalid.
+   */
+  beginContext(session: string, name: string, list: AsyncIterable<Uint8Array>): Promise<string[]>;
   /** Keep a cache that a client brings (a tar of an OCI layout) for the build that names this session and name. Throws invalid. */
   offerCache(session: string, name: string, layout: Readable): Promise<void>;
   /** The cache that a build left for its client, once, as a tar of an OCI layout. Throws not-found. */
@@ -97,6 +102,8 @@ export type CacheMode = "min" | "max";
 
 export type ContextSource =
   | { readonly kind: "archive"; readonly stream: Readable }
+  /** The files that were missing of the context that was told of for this session. */
+  | { readonly kind: "sent"; readonly session: string; readonly stream: Readable }
   /** A Dockerfile alone, without files. */
   | { readonly kind: "dockerfile"; readonly text: string }
   /** A git repository or the address of an archive or Dockerfile. */
@@ -118,7 +125,7 @@ export interface CheckReport {
 
 export interface CacheRecord {
   readonly id: string;
-  readonly type: "regular" | "exec.cachemount";
+  readonly type: "regular" | "exec.cachemount" | "source.local";
   readonly description: string;
   readonly sizeBytes: number;
   readonly createdAtMs: number;

@@ -67,6 +67,8 @@ function sourceOf(query: Query, request: IncomingMessage): ContextSource {
   const remote = query.string("remote");
   if (remote === "client-session")
     throw unsupported("a context from a session is not served: send it as the request's body");
+  if (query.string("context") === "sent")
+    return { kind: "sent", session: query.string("session"), stream: request };
   return remote === "" ? { kind: "archive", stream: request } : { kind: "remote", url: remote };
 }
 

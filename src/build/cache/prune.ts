@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { folderBytes } from "../../snapshot/index.ts";
 import type { BuildContext } from "../dependencies.ts";
 import type { CacheRecord, PruneOptions } from "../service.ts";
@@ -25,8 +26,25 @@ export async function cacheRecords(context: BuildContext): Promise<CacheRecord[]
     ),
   );
   const records = steps.map((step): CacheRecord => describeStep(context, step, owners));
-  return [...records, ...mounts].sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs);
+  const contexts = context.contextFiles.list().map(
+    ({ name, sizeBytes, createdAtMs, usedAtMs, useCount }): CacheRecord => ({
+      id: contextId(name),
+      type: "source.local",
+      description: `files of the build context ${name}`,
+      sizeBytes,
+      createdAtMs,
+      lastUsedAtMs: usedAtMs,
+      useCount,
+      inUse: false,
+      shared: false,
+      parents: [],
+    }),
+  );
+  return [...records, ...mounts, ...contexts].sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs);
 }
+
+const contextId = (name: string): string =>
+  createHash("sha256").update(`context ${name}`).digest("hex").slice(0, 25);
 
 function describeStep(
   context: BuildContext,
@@ -77,6 +95,8 @@ export async function prune(
   });
   for (const mount of context.cacheMounts.list())
     if (doomed.has(mount.id)) await context.cacheMounts.remove(mount);
+  for (const { name } of context.contextFiles.list())
+    if (doomed.has(contextId(name))) context.contextFiles.remove(name);
   await context.images.collectGarbage();
   return { deleted, reclaimedBytes };
 }
@@ -84,8 +104,9 @@ export async function prune(
 /** After a build: the cache's ceiling is obeyed, whatever that costs the next build. */
 export async function pruneToLimit(context: BuildContext): Promise<void> {
   const steps = context.cache.list().reduce((sum, { layer }) => sum + (layer?.sizeBytes ?? 0), 0);
+  const files = context.contextFiles.list().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   // Cache mounts are measured by walking them: only when they can matter.
-  if (steps < context.cacheLimitBytes && context.cacheMounts.list().length === 0) return;
+  if (steps + files < context.cacheLimitBytes && context.cacheMounts.list().length === 0) return;
   const options = { all: false, unusedForMs: 0, keepBytes: context.cacheLimitBytes, ids: [], dryRun: false };
   const { deleted, reclaimedBytes } = await prune(context, options);
   if (deleted.length > 0)

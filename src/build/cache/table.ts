@@ -32,6 +32,24 @@ export const buildMigrations: readonly Migration[] = [
     id: "0201-build-cache-origin",
     sql: "ALTER TABLE build_cache ADD COLUMN origin TEXT NOT NULL DEFAULT '';",
   },
+  {
+    id: "0202-build-context",
+    sql: `
+      CREATE TABLE build_context (
+        name TEXT PRIMARY KEY,
+        created_at INTEGER NOT NULL,
+        used_at INTEGER NOT NULL,
+        use_count INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE build_context_file (
+        digest TEXT PRIMARY KEY,
+        context TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        used_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE INDEX build_context_file_context ON build_context_file (context);
+    `,
+  },
 ];
 
 /** The layer that a step made. */

@@ -11,6 +11,7 @@ import type { ContextSource } from "../service.ts";
 import { isArchive } from "../steps/archive-file.ts";
 import { byteName, SourceTree } from "../steps/source-tree.ts";
 import { fetchRemote } from "./remote.ts";
+import type { SentContext } from "./sent.ts";
 
 /** The files of a build, in a folder of their own until the build ends. */
 export interface IncomingContext extends AsyncDisposable {
@@ -29,11 +30,12 @@ export async function takeContext(
   signal: AbortSignal,
 ): Promise<IncomingContext> {
   await using undo = new AsyncDisposableStack();
-  const place = await mkdtemp(join(context.folder, "context-"));
+  const sent = source.kind === "sent" ? undo.use(context.sentContexts.take(source.session)) : undefined;
+  const place = sent?.place ?? (await mkdtemp(join(context.folder, "context-")));
   undo.defer(() => rm(place, { recursive: true, force: true }));
   const root = join(place, "root");
-  await mkdir(root);
-  const folder = await fill(context, source, root, signal);
+  if (sent === undefined) await mkdir(root);
+  const folder = await fill(context, source, root, sent, signal);
   const mount = { lower: [folder === "" ? root : join(root, folder)] };
   const name = posix.normalize(`/${dockerfile || "Dockerfile"}`).slice(1);
   const other = dockerfile === "" || dockerfile === "Dockerfile" ? "dockerfile" : name;
@@ -54,7 +56,7 @@ export async function takeContext(
   }
   const owned = undo.move();
   return {
-    tree: new SourceTree(context.shim, mount),
+    tree: new SourceTree(context.shim, mount, sent?.digests),
     dockerfile: { name, text: text.toString("utf8") },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -65,9 +67,13 @@ async function fill(
   context: BuildContext,
   source: ContextSource,
   root: string,
+  sent: SentContext | undefined,
   signal: AbortSignal,
 ): Promise<string> {
   switch (source.kind) {
+    case "sent":
+      await sent?.complete(source.stream);
+      return "";
     case "dockerfile":
       await writeFile(join(root, "Dockerfile"), source.text);
       return "";

@@ -15,11 +15,13 @@ export class SourceTree {
   readonly mount: SnapshotMount;
   readonly #shim: string;
   readonly #listed = new Map<string, Promise<ListedTree>>();
-  readonly #digests = new Map<string, string>();
+  readonly #digests: Map<string, string>;
 
-  constructor(shim: string, mount: SnapshotMount) {
+  /** `digests` are those of files that are known already, SHA-256 by true name. */
+  constructor(shim: string, mount: SnapshotMount, digests: ReadonlyMap<string, string> = new Map()) {
     this.#shim = shim;
     this.mount = mount;
+    this.#digests = new Map(digests);
   }
 
   /** What lies at a place, links followed. */

@@ -1,14 +1,16 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { detectCompression } from "../../archive/index.ts";
+import { detectCompression, type TarMember, writeTar } from "../../archive/index.ts";
+import type { EngineClient } from "../../client/index.ts";
 import { ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { ExitError } from "../command/usage-error.ts";
-import { contextArchive } from "./context-archive.ts";
+import { sendContext } from "./send-context.ts";
 
 /** What is sent with a build, and what the engine is told of it. */
 export interface SentContext {
-  readonly body: AsyncIterable<Uint8Array> | undefined;
+  /** The body of the build's request; what the engine has of the context already is not in it. */
+  body(client: EngineClient, session: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   readonly query: Readonly<Record<string, string>>;
   /** The name under which the Dockerfile is sent, and the one a person knows it by. */
   readonly names: readonly [sent: string, known: string];
@@ -22,7 +24,7 @@ export async function contextOf(place: string, file: string): Promise<SentContex
     return fromStdin(file);
   }
   if (/^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place)) {
-    return { body: undefined, query: { remote: place, dockerfile: file }, names: ["", ""] };
+    return { body: async () => undefined, query: { remote: place, dockerfile: file }, names: ["", ""] };
   }
   if (!existsSync(place))
     throw new ExitError(1, `unable to prepare context: path ${JSON.stringify(place)} not found`);
@@ -49,8 +51,8 @@ async function fromFolder(folder: string, file: string): Promise<SentContext> {
   ];
   const rules = ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
   return {
-    body: contextArchive(resolve(folder), rules, extra),
-    query: { dockerfile: sent },
+    body: (client, session) => sendContext(client, session, resolve(folder), rules, extra),
+    query: { dockerfile: sent, context: "sent" },
     names: [sent, known || basename(path)],
   };
 }
@@ -100,12 +102,20 @@ async function fromStdin(file: string): Promise<SentContext> {
     yield head;
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   }
-  if (isArchive) return { body: all(), query: { dockerfile: file }, names: ["", ""] };
+  if (isArchive) return { body: async () => all(), query: { dockerfile: file }, names: ["", ""] };
   const rest: Buffer[] = [];
   for await (const chunk of all()) rest.push(chunk);
-  const extra = [{ name: "Dockerfile", content: Buffer.concat(rest).toString("utf8") }];
+  const text = Buffer.concat(rest);
+  const dockerfile: TarMember = {
+    type: "file",
+    path: "Dockerfile",
+    sizeBytes: text.length,
+    async *open() {
+      yield text;
+    },
+  };
   return {
-    body: contextArchive(undefined, ignoreRules([]), extra),
+    body: async () => writeTar([dockerfile]),
     query: {},
     names: ["Dockerfile", "Dockerfile"],
   };

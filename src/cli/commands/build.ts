@@ -181,7 +181,7 @@ const cacheQuery = ({ from, to }: Caches) => ({
   cacheto: to.length === 0 ? undefined : JSON.stringify(to),
 });
 
-type Query = ReturnType<typeof queryOf>;
+type Query = ReturnType<typeof queryOf> & { readonly session: string };
 
 /** Resolves with the image's id; a failure is shown with its place and becomes the exit code. */
 async function run(
@@ -191,7 +191,8 @@ async function run(
   display: BuildDisplay,
 ): Promise<string> {
   const headers = await registryConfigHeader();
-  await using call = await client.call("POST", "/build", query, context.body, headers).catch((error) => {
+  const body = await context.body(client, query.session);
+  await using call = await client.call("POST", "/build", query, body, headers).catch((error) => {
     throw error instanceof ApiError ? new ApiError(error.status, named(error.message, context)) : error;
   });
   let id = "";
@@ -225,7 +226,8 @@ interface CheckReply {
 }
 
 async function check(client: EngineClient, query: Query, context: SentContext): Promise<number> {
-  await using call = await client.call("POST", "/build/check", query, context.body);
+  const body = await context.body(client, query.session);
+  await using call = await client.call("POST", "/build/check", query, body);
   let text = "";
   for await (const bytes of call.response.body) text += Buffer.from(bytes).toString("utf8");
   const { Findings: findings } = JSON.parse(text) as CheckReply;
