@@ -104,8 +104,8 @@ async function launchExec(
   config: ExecConfig,
 ): Promise<Task> {
   try {
-    const { plan, bundle } = await context.planner.planExec(record, pid, exec.id, config);
-    const task = await context.launcher.launch(exec.id, plan, bundle);
+    const { plan, how } = await context.planner.planExec(record, pid, exec.id, config);
+    const task = await context.launcher.launch(exec.id, plan, how);
     context.execTasks.set(exec.id, task);
     return task;
   } catch (error) {

@@ -1,5 +1,4 @@
-import type { RuntimeBundle } from "../runtime/foreign/index.ts";
-import type { LaunchPlan, Operation } from "../runtime/index.ts";
+import type { LaunchOptions, LaunchPlan, Operation } from "../runtime/index.ts";
 import type { Verdicts } from "../runtime/seccomp/index.ts";
 import type { Spec, SpecMount } from "../runtime/spec/index.ts";
 import type { SnapshotMount } from "../snapshot/index.ts";
@@ -47,8 +46,8 @@ export interface ContainerView {
 
 export interface PlannedLaunch {
   readonly plan: LaunchPlan;
-  /** Where another runtime than the engine's own makes it. */
-  readonly bundle?: RuntimeBundle;
+  /** What the launch of it needs besides. */
+  readonly how: LaunchOptions;
 }
 
 export interface ContainerRights {

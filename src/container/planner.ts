@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
 import {
   type CompileInput,
@@ -19,7 +20,7 @@ import {
 import type { PlanUser } from "../runtime/index.ts";
 import { countVerdicts, type SeccompCompiler } from "../runtime/seccomp/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
-import { applyEdits, type CdiRegistry } from "./cdi/index.ts";
+import { applyEdits, type CdiRegistry, hooksByName, planDeviceHooks } from "./cdi/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -129,6 +130,7 @@ export function createLaunchPlanner({
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
+      const hooks = edits.flatMap((edit) => edit.hooks);
       const own = applyEdits(specOf(record, files, joined), edits);
       const shifted = mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) }));
       const spec = { ...own, mounts: [...own.mounts, ...shifted] };
@@ -159,17 +161,30 @@ export function createLaunchPlanner({
           // What is only looked at has no writable layer yet.
           identity: await identityOf(user, isPreview ? { lower: root.lower } : root),
           seccomp: profile === undefined ? undefined : { profile, capabilities },
+          hooks: hooksByName(hooks),
         });
-        return { ...launch, spec, warnings: [] };
+        return { plan: launch.plan, how: { bundle: launch.bundle }, spec, warnings: [] };
       }
+      const planned =
+        hooks.length === 0
+          ? undefined
+          : planDeviceHooks({
+              id: record.id,
+              hooks,
+              spec,
+              bundle: dirname(files.log),
+              root: taskFolder(record.id),
+            });
       const plan = compileLaunch({
         ...common,
+        ...(planned === undefined ? {} : { hooks: planned }),
         keyring: keyringOf(record.id),
         user,
         init: hostConfig.Init === true,
         ...(await filterOf(record, false)),
       });
-      return { plan, spec, warnings: [] };
+      const how = planned === undefined ? {} : { onHooks: (pid: number) => planned.run(pid) };
+      return { plan, how, spec, warnings: [] };
     },
     rights(record) {
       const { hostConfig } = record.definition;
@@ -206,7 +221,7 @@ export function createLaunchPlanner({
       if (runtime !== undefined) {
         const group = cgroupPathOf({ record, cgroupParent });
         const identity = await identityOf(user, rootOf(record.id), { pid, group });
-        return compileForeignExec({
+        const launch = compileForeignExec({
           id,
           containerId: record.id,
           process,
@@ -215,6 +230,7 @@ export function createLaunchPlanner({
           identity,
           stdio,
         });
+        return { plan: launch.plan, how: { bundle: launch.bundle } };
       }
       const plan = compileExec({
         spec: specOf(record, NO_FILES, {}),
@@ -226,7 +242,7 @@ export function createLaunchPlanner({
         user,
         ...(await filterOf(record, exec.Privileged)),
       });
-      return { plan };
+      return { plan, how: {} };
     },
   };
 }

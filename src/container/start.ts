@@ -88,10 +88,10 @@ async function launch(
   const request = await connect(context, record, undo);
   undo.defer(() => releaseVolumes(context, record));
   await acquireVolumes(context, record);
-  const { plan, bundle, warnings } = await context.planner.plan(request);
+  const { plan, how, warnings } = await context.planner.plan(request);
   for (const warning of warnings) context.log.warn(warning, { container: record.id });
 
-  const task = await context.launcher.launch(record.id, plan, bundle);
+  const task = await context.launcher.launch(record.id, plan, how);
   undo.defer(() => task.remove());
   await context.network.enter(record.id, task.pid);
   for (const warning of task.warnings) context.log.warn(warning, { container: record.id });

@@ -78,7 +78,7 @@ export async function runStep(
   undo.defer(() => store.transaction(() => network.forget(record.id)));
   const networkOperations = await network.open(sandboxRequest(record, files));
   undo.defer(() => network.close(record.id));
-  const { plan } = await planner.plan({
+  const { plan, how } = await planner.plan({
     record,
     networkOperations,
     joined: {},
@@ -86,7 +86,7 @@ export async function runStep(
     tree: request.tree,
     mounts: request.mounts,
   });
-  const task = await launcher.launch(record.id, plan);
+  const task = await launcher.launch(record.id, plan, how);
   undo.defer(() => task.remove());
   await network.enter(record.id, task.pid);
   // Awaited here: what the step needs is let go of when this function ends.

@@ -65,11 +65,18 @@ export interface Task {
   remove(): Promise<void>;
 }
 
+export interface LaunchOptions {
+  /** Another runtime makes it. */
+  readonly bundle?: RuntimeBundle;
+  /** Run the hooks that the plan's "runtime-hooks" waits for; a failure ends the launch. */
+  readonly onHooks?: (pid: number) => Promise<void>;
+}
+
 export interface TaskLauncher {
   /** Where a task's state lies; the root file system is mounted there, in the container's own mount namespace. */
   folderOf(id: string): string;
-  /** With a bundle another runtime makes it. `id` names the state folder; for an exec it is the exec's own id. Rejects with `LaunchError`; then nothing is left behind. */
-  launch(id: string, plan: LaunchPlan, bundle?: RuntimeBundle): Promise<Task>;
+  /** `id` names the state folder; for an exec it is the exec's own id. Rejects with `LaunchError`; then nothing is left behind. */
+  launch(id: string, plan: LaunchPlan, how?: LaunchOptions): Promise<Task>;
   /** undefined when the engine has no such task (the machine restarted). */
   reconnect(id: string): Promise<Task | undefined>;
   /** What a task was made from, as its shim was given it; undefined when there is no such task. */

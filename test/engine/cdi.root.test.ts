@@ -1,14 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
+
+/** Writes what it was given, and which mounts it sees, beside itself. */
+const HOOK = `#!/bin/sh
+cat > "$0.$1"
+echo >> "$0.$1"
+readlink /proc/self/ns/mnt /proc/self/ns/net >> "$0.$1"
+`;
 beforeAll(async () => {
   daemon = await startDaemon();
   const folder = join(daemon.folder, "config/cdi");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(daemon.folder, "library"), "of the vendor");
+  writeFileSync(join(daemon.folder, "hook"), HOOK, { mode: 0o755 });
   writeFileSync(
     join(folder, "vendor.yaml"),
     `cdiVersion: "0.5.0"
@@ -28,7 +36,16 @@ devices:
       deviceNodes: [{path: /dev/no-such-thing}]
   - name: hooked
     containerEdits:
-      hooks: [{hookName: createContainer, path: /bin/true}]
+      hooks:
+        - {hookName: createRuntime, path: ${daemon.folder}/hook, args: [hook, createRuntime]}
+        - {hookName: createContainer, path: ${daemon.folder}/hook, args: [hook, createContainer], env: [A=b]}
+        - {hookName: startContainer, path: /bin/sh, args: [sh, -c, "cat > /seen; hostname >> /seen"]}
+  - name: failing
+    containerEdits:
+      hooks: [{hookName: createRuntime, path: /bin/sh, args: [sh, -c, "echo broken >&2; exit 3"]}]
+  - name: late
+    containerEdits:
+      hooks: [{hookName: poststop, path: /bin/true}]
 `,
   );
   const gpu = (name: string) => ({ name, containerEdits: { env: [`GPU_${name}=yes`] } });
@@ -75,7 +92,8 @@ test("a device that no file describes, or that cannot be given, is refused by na
     ["vendor.com/thing=nope", "unresolvable CDI devices vendor.com/thing=nope"],
     ["other.com/thing=fuse", "unresolvable CDI devices other.com/thing=fuse"],
     ["vendor.com/thing=absent", "there is no /dev/no-such-thing"],
-    ["vendor.com/thing=hooked", "runs no hooks of devices"],
+    ["vendor.com/thing=late", "this engine runs no poststop hooks of devices"],
+    ["vendor.com/thing=failing", "error running createRuntime hook #0: /bin/sh: exit status 3: broken"],
   ]) {
     const { exitCode, stderr } = await daemon.docker(
       "run",
@@ -86,5 +104,33 @@ test("a device that no file describes, or that cannot be given, is refused by na
       "true",
     );
     expect([exitCode === 0, stderr.includes(words ?? "") ? words : stderr]).toEqual([false, words]);
+  }
+}, 30_000);
+
+test("hooks of a device run at their points of the launch, in their namespaces, with the state", async () => {
+  for (const runtime of ["gantry", "runc"]) {
+    const { stdout, stderr } = await daemon.docker(
+      ..."run --rm -h box --network none --device vendor.com/thing=hooked --runtime".split(" "),
+      runtime,
+      ..."busybox sh -c".split(" "),
+      "cat /seen; echo; readlink /proc/self/ns/mnt",
+    );
+    expect([runtime, stderr]).toEqual([runtime, ""]);
+    const [started = "", hostname, mounts] = stdout
+      .split(/\n+/)
+      .flatMap((line) => line.split(/(?<=\})(?=box)/));
+    expect([JSON.parse(started).status, hostname]).toEqual(["created", "box"]);
+    const seen = (name: string) =>
+      readFileSync(join(daemon.folder, `hook.${name}`), "utf8")
+        .trim()
+        .split("\n");
+    const [early = "", , hostNetwork] = seen("createRuntime");
+    const [inner = "", innerMounts, innerNetwork] = seen("createContainer");
+    const state = JSON.parse(inner);
+    expect([JSON.parse(early).status, state.status, state.pid > 0]).toEqual(["creating", "creating", true]);
+    expect(JSON.parse(early).id).toBe(state.id);
+    expect(innerMounts).toBe(mounts ?? "");
+    // Another runtime is called in the container's network already.
+    if (runtime === "gantry") expect(innerNetwork).not.toBe(hostNetwork ?? "");
   }
 }, 30_000);

@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
-import { invalid } from "../../errors/index.ts";
+import { invalid, unsupported } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
 import { formatPrefix, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
 
@@ -30,6 +31,7 @@ Options:
       --debug              The same as --log-level debug
       --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
       --default-runtime string   Runtime of containers that ask for none (default "gantry", the engine's own)
+      --exec-opt list      native.cgroupdriver=cgroupfs: the engine makes control groups itself, and nobody else can
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
       --fixed-cidr-v6 network       Subnet of IPv6 for the default bridge, with --ipv6 (default one of the pools)
       --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
@@ -60,6 +62,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       `invalid --name ${name}: 1 to 14 lower-case letters, digits, - and _, beginning with a letter`,
     );
   }
+  for (const option of values["exec-opt"] ?? []) checkExecOption(option);
   const level = values.debug === true ? "debug" : (values["log-level"] ?? "info");
   const logLevel = LEVELS.find((known) => known === level);
   if (logLevel === undefined) throw invalid(`invalid --log-level ${level}: use one of ${LEVELS.join(", ")}`);
@@ -84,6 +87,20 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     logLevel,
     teardown: values.teardown === true,
   };
+}
+
+/** "native.cgroupdriver=cgroupfs" is what there is. */
+function checkExecOption(option: string): void {
+  const [key = "", value = ""] = option.split("=");
+  if (key !== "native.cgroupdriver") throw invalid(`invalid --exec-opt ${option}: unknown option ${key}`);
+  if (value === "systemd")
+    throw unsupported(
+      existsSync("/run/systemd/system")
+        ? "native.cgroupdriver=systemd is not supported: this engine makes control groups itself (cgroupfs)"
+        : "native.cgroupdriver=systemd: systemd does not run on this machine, so it cannot make control groups",
+    );
+  if (value !== "cgroupfs")
+    throw invalid(`invalid --exec-opt ${option}: native.cgroupdriver only supports cgroupfs or systemd`);
 }
 
 /** The value of a flag that takes one of a few words; the first is the default. */
@@ -138,6 +155,7 @@ function parse(argv: readonly string[]) {
         "fixed-cidr-v6": { type: "string" },
         "publish-filter": { type: "string" },
         "build-cache-limit": { type: "string" },
+        "exec-opt": { type: "string", multiple: true },
         "add-runtime": { type: "string", multiple: true },
         "default-runtime": { type: "string" },
         "log-level": { type: "string", short: "l" },

@@ -1,2 +1,3 @@
 export { applyEdits } from "./apply.ts";
+export { hooksByName, planDeviceHooks } from "./hooks.ts";
 export { type CdiRegistry, createCdiRegistry } from "./registry.ts";

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { errnoOf, invalid, messageOf, unsupported } from "../../errors/index.ts";
 import { parseYaml } from "../../platform/index.ts";
-import { Field } from "../../runtime/oci/index.ts";
+import { Field, type Hook, readHook } from "../../runtime/oci/index.ts";
 import type { Device, SpecMount } from "../../runtime/spec/index.ts";
 import { major, minor } from "../spec/index.ts";
 
@@ -11,7 +11,16 @@ export interface ContainerEdits {
   readonly devices: readonly { readonly device: Device; readonly access: string }[];
   readonly mounts: readonly SpecMount[];
   readonly additionalGids: readonly number[];
+  readonly hooks: readonly DeviceHook[];
 }
+
+/** A program that a device needs run while a container is made (OCI runtime-spec, config.md, POSIX-platform hooks). */
+export interface DeviceHook {
+  readonly name: (typeof DEVICE_HOOKS)[number];
+  readonly hook: Hook;
+}
+
+export const DEVICE_HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer"] as const;
 
 export interface CdiSpec {
   /** "vendor.com/class" */
@@ -51,8 +60,6 @@ export function readCdiSpec(file: string): CdiSpec {
 }
 
 function readEdits(field: Field): ContainerEdits {
-  if (field.get("hooks").list().length > 0)
-    throw unsupported(`${field.get("hooks").document}: this engine's own runtime runs no hooks of devices`);
   if (!field.get("intelRdt").isAbsent)
     throw unsupported(`${field.get("intelRdt").document}: intelRdt is not supported by this engine`);
   return {
@@ -63,7 +70,15 @@ function readEdits(field: Field): ContainerEdits {
       .get("additionalGids")
       .list()
       .map((item) => item.integer()),
+    hooks: field.get("hooks").list().map(readDeviceHook),
   };
+}
+
+function readDeviceHook(field: Field): DeviceHook {
+  const name = field.get("hookName").oneOf([...DEVICE_HOOKS, "poststart", "poststop"]);
+  if (name === "poststart" || name === "poststop")
+    throw unsupported(`${field.document}: ${field.path}: this engine runs no ${name} hooks of devices`);
+  return { name, hook: readHook(field) };
 }
 
 function readMount(field: Field): SpecMount {

@@ -36,8 +36,8 @@ async function run(
   { command, timeoutMs }: HealthCheck,
 ): Promise<Pick<HealthResult, "ExitCode" | "Output">> {
   const id = randomHex(32);
-  const { plan, bundle } = await context.planner.planExec(record, pid, id, execOf(command));
-  const task = await context.launcher.launch(id, plan, bundle);
+  const { plan, how } = await context.planner.planExec(record, pid, id, execOf(command));
+  const task = await context.launcher.launch(id, plan, how);
   try {
     await using streams = await task.attach({ stdin: false, stdout: true, stderr: true });
     await task.start();

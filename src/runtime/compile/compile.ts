@@ -21,6 +21,8 @@ export interface CompileInput {
   readonly user: PlanUser;
   /** A compiled filter and flags of seccomp(2). */
   readonly seccomp?: { readonly program: Uint8Array; readonly flags: number };
+  /** What the launch waits for, and what the new process runs, before it lets the old root go; and before the program. */
+  readonly hooks?: { readonly beforePivot: readonly Operation[]; readonly atStart: readonly Operation[] };
   /** Run an init as the first process. */
   readonly init?: boolean;
 }
@@ -76,6 +78,7 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
       input.root,
       ...mountOperations(spec.mounts, linux.devices),
       ...(process.terminal ? [{ op: "console" as const }] : []),
+      ...(input.hooks?.beforePivot ?? []),
       { op: "pivot-root" },
       ...(spec.hostname ? [{ op: "hostname" as const, name: spec.hostname }] : []),
       ...(spec.domainname ? [{ op: "domainname" as const, name: spec.domainname }] : []),
@@ -84,6 +87,7 @@ export function compileLaunch(input: CompileInput): LaunchPlan {
       ...linux.maskedPaths.map((path): Operation => ({ op: "mask", path })),
       ...processOperations(process, true),
       ...(spec.root.readonly ? [{ op: "root-readonly" as const }] : []),
+      ...(input.hooks?.atStart ?? []),
       ...(input.init ? [{ op: "init" as const }] : []),
       ...rightsOperations(process, input),
     ],

@@ -19,6 +19,7 @@ interface Common {
 export interface ForeignInput extends Common {
   readonly spec: Spec;
   readonly seccomp: ConfigInput["seccomp"];
+  readonly hooks: ConfigInput["hooks"];
   /** The union root's folders. */
   readonly root: Operation;
   /** Where the shim mounts it. */
@@ -91,6 +92,7 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
         spec,
         identity: input.identity,
         seccomp: input.seccomp,
+        hooks: input.hooks,
         root: input.rootFolder,
         mounts: left,
         sysctl: Object.fromEntries(own),

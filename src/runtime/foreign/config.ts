@@ -1,3 +1,4 @@
+import type { Hook } from "../oci/index.ts";
 import type { SeccompProfile } from "../seccomp/index.ts";
 import { specificationOf } from "../seccomp/index.ts";
 import type { LinuxResources, Process, Spec, SpecMount } from "../spec/index.ts";
@@ -17,6 +18,8 @@ export interface ConfigInput {
     | undefined;
   /** Where the root is mounted when the runtime is called. */
   readonly root: string;
+  /** By the names of the specification. */
+  readonly hooks: Readonly<Record<string, readonly Hook[]>>;
   /** In place of the specification's own. */
   readonly mounts: readonly SpecMount[];
   readonly sysctl: Readonly<Record<string, string>>;
@@ -38,6 +41,15 @@ export function configText(input: ConfigInput): string {
       source,
       options,
     })),
+    hooks: Object.fromEntries(
+      Object.entries(input.hooks).map(([name, hooks]) => [
+        name,
+        hooks.map(({ timeoutSeconds, ...hook }) => ({
+          ...hook,
+          ...(timeoutSeconds === 0 ? {} : { timeout: timeoutSeconds }),
+        })),
+      ]),
+    ),
     linux: {
       namespaces: linux.namespaces.map(({ type, path }) =>
         type === "network" && path === undefined

@@ -17,8 +17,9 @@ export function withRuntimes(inner: TaskLauncher, store: BundleStore): TaskLaunc
   };
   return {
     folderOf: (id) => inner.folderOf(id),
-    async launch(id, plan, bundle) {
-      if (bundle === undefined) return inner.launch(id, plan);
+    async launch(id, plan, how = {}) {
+      const { bundle } = how;
+      if (bundle === undefined) return inner.launch(id, plan, how);
       store.save(id, bundle);
       try {
         return taskOf(await inner.launch(id, plan), store, id, bundle);

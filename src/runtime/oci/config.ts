@@ -266,7 +266,8 @@ function readHooks(field: Field): BundleConfig["hooks"] {
   return all as Record<HookName, Hook[]>;
 }
 
-function readHook(field: Field): Hook {
+/** A hook of config.json, or of whoever else writes them the same way. */
+export function readHook(field: Field): Hook {
   const path = field.get("path").string();
   if (!isAbsolute(path)) throw field.get("path").wrong("an absolute path");
   const timeout = field.get("timeout").maybe((item) => item.integer()) ?? 0;

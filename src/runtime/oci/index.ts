@@ -1,11 +1,13 @@
-export { type BundleConfig, type BundleProcess, readProcess } from "./config.ts";
+export { type BundleConfig, type BundleProcess, type Hook, readHook, readProcess } from "./config.ts";
 export type { OciContext } from "./context.ts";
 export { type CreateOptions, createContainer } from "./create.ts";
 export { type OciEvent, statsEvent, streamEvents } from "./events.ts";
 export { type ExecOptions, execInContainer } from "./exec.ts";
 export { describeFeatures, OCI_VERSION } from "./features.ts";
+export { runHooks, stateWithRoomForPid } from "./hooks.ts";
 export { Field, parseJson } from "./json.ts";
 export { deleteContainer, killContainer, removeContainer } from "./kill.ts";
+export { hookOperations } from "./plan.ts";
 export { readResources } from "./resources.ts";
 export { afterStart, startContainer } from "./start.ts";
 export { type ContainerRecord, reportOf, type StateReport, StateStore } from "./state.ts";

@@ -171,7 +171,8 @@ function mountsOf({ config, layout, cgroupPath }: BundlePlanInput): SpecMount[] 
   });
 }
 
-const hookOperations = (
+/** Hooks that the new process runs itself. */
+export const hookOperations = (
   hooks: readonly Hook[],
   stage: "now" | "at-start",
   state: Pick<PlanHook, "state" | "pidOffset">,

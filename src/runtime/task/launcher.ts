@@ -27,12 +27,12 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
   const folderOf = (id: string) => join(tasks, id.slice(0, FOLDER_DIGITS));
   return {
     folderOf,
-    async launch(id, plan) {
+    async launch(id, plan, { onHooks } = {}) {
       const bytes = encodePlan(plan);
       const folder = folderOf(id);
       mkdirSync(folder, { mode: 0o700 });
       writeFileSync(planFile(folder), bytes, { mode: 0o600 });
-      const connection = spawnShim(shimPath, folder);
+      const connection = spawnShim(shimPath, folder, onHooks);
       try {
         return taskOf(id, folder, connection, await connection.created);
       } catch (error) {
@@ -94,7 +94,11 @@ export async function launchDirectly(launch: DirectLaunch): Promise<Task> {
   return task;
 }
 
-function spawnShim(shimPath: string, folder: string): ControlConnection {
+function spawnShim(
+  shimPath: string,
+  folder: string,
+  onHooks: ((pid: number) => Promise<void>) | undefined,
+): ControlConnection {
   using opened = new DisposableStack();
   const open = (file: string, flags: string) =>
     opened.adopt(openSync(file, flags, 0o600), (fd) => closeSync(fd));
@@ -105,7 +109,7 @@ function spawnShim(shimPath: string, folder: string): ControlConnection {
     detached: true,
     env: {},
   });
-  return controlOf(shim, 3);
+  return controlOf(shim, 3, onHooks);
 }
 
 /**
