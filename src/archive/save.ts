@@ -14,6 +14,8 @@ export interface SavedImage {
     readonly digest: Digest;
     readonly sizeBytes: number;
   }[];
+  /** What is said of the image: the index of both, and the blobs of the other manifest with itself. */
+  readonly attested?: { readonly index: Uint8Array; readonly blobs: readonly Digest[] };
   /** Names by which it was asked for; none for an id. */
   readonly names: readonly SavedName[];
 }
@@ -50,7 +52,9 @@ async function members(
   const blobs = new Map<Digest, TarMember>();
   for (const image of images) {
     blobs.set(image.manifest.digest, memory(blobPath(image.manifest.digest), image.manifest.bytes));
-    for (const digest of [image.configDigest, ...image.layers.map((layer) => layer.digest)]) {
+    const { index, blobs: said = [] } = image.attested ?? {};
+    if (index !== undefined) blobs.set(digestOf(index), memory(blobPath(digestOf(index)), index));
+    for (const digest of [image.configDigest, ...image.layers.map((layer) => layer.digest), ...said]) {
       blobs.set(digest, await stored(digest, content));
     }
   }
@@ -102,11 +106,15 @@ async function stored(digest: Digest, content: BlobSource): Promise<TarMember> {
 
 function indexOf(images: readonly SavedImage[]) {
   const manifests = images.flatMap((image) => {
-    const descriptor = {
-      mediaType: image.manifest.mediaType,
-      digest: image.manifest.digest,
-      size: image.manifest.bytes.length,
-    };
+    const { index } = image.attested ?? {};
+    const descriptor =
+      index === undefined
+        ? {
+            mediaType: image.manifest.mediaType,
+            digest: image.manifest.digest,
+            size: image.manifest.bytes.length,
+          }
+        : { mediaType: MEDIA.index, digest: digestOf(index), size: index.length };
     if (image.names.length === 0) return [descriptor];
     return image.names.map((name) => ({
       ...descriptor,

@@ -1,6 +1,7 @@
 import { type Dockerfile, lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
+import { attestImage } from "./attest/attest.ts";
 import { baseImages } from "./base-images.ts";
 import { pruneToLimit } from "./cache/prune.ts";
 import { Recipes } from "./cache/recipe.ts";
@@ -72,6 +73,7 @@ async function work(
   hear: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const startedAtMs = Date.now();
   const begun = new Set<number>();
   const tell = (event: BuildEvent) => {
     if (event.kind === "started") begun.add(event.step);
@@ -130,6 +132,8 @@ async function work(
       tell({ kind: "finished", step, atMs: Date.now(), cached, result: "" });
     }
     const id = await exportImage(context, request, plan, solver, solved, lease, signal);
+    const { dockerfile } = files;
+    await attestImage(context, { request, plan, dockerfile, imageId: id, startedAtMs }, solved, signal);
     await writeCacheTargets({ context, request, plan, solver, imageId: id, tell: warn }, signal);
     if (plan.unusedArgs.length > 0)
       tell({

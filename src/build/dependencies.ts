@@ -27,6 +27,7 @@ export interface BuildServiceOptions {
     | "layersOf"
     | "lease"
     | "inspect"
+    | "attest"
     | "bringLayers"
     | "blobOf"
     | "compressLayer"

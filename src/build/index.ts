@@ -15,5 +15,6 @@ export type {
   CheckReport,
   ContextSource,
   OfferedSecrets,
+  ProvenanceMode,
   PruneOptions,
 } from "./service.ts";

@@ -68,6 +68,12 @@ export interface BuildRequest {
   readonly cacheFrom: readonly CacheSource[];
   /** Where the results of this build go for other machines. */
   readonly cacheTo: readonly CacheTarget[];
+  /** What shall be said of the image, and go with it. */
+  readonly attestations: {
+    readonly sbom: boolean;
+    /** undefined: nothing is said of how it was built. */
+    readonly provenance: ProvenanceMode | undefined;
+  };
   /** Of the registries that images and caches come from and go to. */
   readonly accounts: Accounts;
   readonly session: string;
@@ -96,6 +102,9 @@ export type CacheTarget =
     }
   /** An OCI layout that the client fetches under this name. */
   | { readonly kind: "local"; readonly name: string; readonly mode: CacheMode };
+
+/** "max" tells the values of arguments and the Dockerfile as well. */
+export type ProvenanceMode = "min" | "max";
 
 /** Results of the steps that the image is made of, or of all steps. */
 export type CacheMode = "min" | "max";

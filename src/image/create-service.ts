@@ -5,6 +5,7 @@ import type { RegistryNetwork } from "../registry/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import { assembleImage } from "./assemble.ts";
+import { attestImage } from "./attestations.ts";
 import { findBuiltin, installBuiltin, requirePlatform } from "./builtin.ts";
 import { commitImage } from "./commit.ts";
 import type { BuiltinImage, ImageContext } from "./context.ts";
@@ -105,6 +106,8 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
       return (await withCompressedLayers(context, image, lease, signal)).layers;
     },
     compressLayer: (layer, lease, signal) => compressed(context, layer, lease, signal),
+    attest: (id, predicates, names, lease, signal) =>
+      attestImage(context, id, predicates, names, lease, signal),
     lease: () => context.leases.take(),
     hasLayer: (chainId) => context.table.isChainUsed(chainId),
     async collectGarbage() {

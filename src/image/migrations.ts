@@ -61,4 +61,18 @@ export const imageMigrations: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    // What is said of an image (SBOM, provenance): a manifest and the blobs that it names.
+    id: "0022-image-attestations",
+    sql: `
+      CREATE TABLE image_attestation (
+        image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        PRIMARY KEY (image_id, position)
+      ) STRICT;
+      CREATE INDEX image_attestation_digest ON image_attestation (digest);
+    `,
+  },
 ];

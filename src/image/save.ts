@@ -11,6 +11,7 @@ import {
 import { invalid, notFound } from "../errors/index.ts";
 import { parseReference } from "../reference/index.ts";
 import { formatPlatform, parsePlatform, platformRank } from "../registry/index.ts";
+import { attestedIndex } from "./attestations.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./lookup.ts";
 import { familiar, familiarRepository, fullRepository } from "./names.ts";
@@ -45,6 +46,7 @@ export async function saveImages(
         image.id,
         image.manifestDigest,
         ...image.layers.map((layer) => layer.blobDigest),
+        ...(context.table.attestationOf(image.id)?.blobs ?? []),
       ]) {
         lease.add(digest);
       }
@@ -92,7 +94,16 @@ async function describe(
 ): Promise<SavedImage> {
   const bytes = await context.content.read(image.manifestDigest, MAX_MANIFEST);
   const document = asObject(parseJson(bytes, "image manifest"), "image manifest");
+  const attestation = context.table.attestationOf(image.id);
   return {
+    ...(attestation === undefined
+      ? {}
+      : {
+          attested: {
+            index: attestedIndex(image, bytes.length, attestation),
+            blobs: [attestation.manifest, ...attestation.blobs],
+          },
+        }),
     configDigest: image.id,
     manifest: {
       mediaType: optionalString(document.mediaType, "image manifest") ?? MEDIA.manifest,

@@ -93,6 +93,14 @@ export interface ImageService {
   compressLayers(id: string, lease: Lease, signal: AbortSignal): Promise<readonly ImageLayer[]>;
   /** A layer whose plain blob is here with a compressed one, which the lease holds. */
   compressLayer(layer: ImageLayer, lease: Lease, signal: AbortSignal): Promise<ImageLayer>;
+  /** Say something of an image, as in-toto statements that go with it to registries and archives. Throws not-found. */
+  attest(
+    id: string,
+    predicates: readonly { readonly type: string; readonly predicate: object }[],
+    names: readonly string[],
+    lease: Lease,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Hold chains and blobs that no image speaks for yet against garbage collection, until it is disposed. */
   lease(): Lease;
   /** The record of an image by id, for containers that already hold it; undefined when it was removed by force. */

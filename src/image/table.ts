@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from "../content/index.ts";
 import type { Store } from "../store/index.ts";
+import type { Attestation } from "./attestation.ts";
 import { type ImageDocument, parseImageDocument } from "./image-config.ts";
 
 /** An image as its rows have it. */
@@ -148,6 +149,30 @@ export class ImageTable {
     };
   }
 
+  /** Let this be said of the image, and nothing else. */
+  setAttestation(id: string, { manifest, manifestBytes, blobs }: Attestation): void {
+    const { database } = this.#store;
+    database.prepare("DELETE FROM image_attestation WHERE image_id = ?").run(id);
+    const insert = database.prepare(
+      "INSERT INTO image_attestation (image_id, position, digest, size_bytes) VALUES (?, ?, ?, ?)",
+    );
+    insert.run(id, 0, manifest, manifestBytes);
+    for (const [at, digest] of blobs.entries()) insert.run(id, at + 1, digest, 0);
+  }
+
+  attestationOf(id: string): Attestation | undefined {
+    const rows = this.#store.database
+      .prepare("SELECT digest, size_bytes FROM image_attestation WHERE image_id = ? ORDER BY position")
+      .all(id);
+    const [first, ...blobs] = rows;
+    if (first === undefined) return undefined;
+    return {
+      manifest: parseDigest(String(first.digest)),
+      manifestBytes: Number(first.size_bytes),
+      blobs: blobs.map(({ digest }) => parseDigest(String(digest))),
+    };
+  }
+
   findByManifest(manifestDigest: string): ImageRecord | undefined {
     const row = this.#store.database
       .prepare("SELECT id FROM image WHERE manifest_digest = ? LIMIT 1")
@@ -258,6 +283,7 @@ export class ImageTable {
         `SELECT EXISTS (SELECT 1 FROM image WHERE id = ?1)
              OR EXISTS (SELECT 1 FROM image WHERE manifest_digest = ?1)
              OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1)
+             OR EXISTS (SELECT 1 FROM image_attestation WHERE digest = ?1)
              OR EXISTS (SELECT 1 FROM image_digest WHERE digest = ?1) AS used`,
       )
       .get(digest);

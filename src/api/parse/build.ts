@@ -4,6 +4,7 @@ import { invalid, unsupported } from "../../errors/index.ts";
 import { parseRegistryConfig } from "../../registry/index.ts";
 import { parseGoDuration } from "../../units/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
+import { parseAttestations } from "./attestations.ts";
 import { parseCacheSource, parseCacheTarget } from "./build-cache.ts";
 import { type JsonObject, object } from "./fields.ts";
 import type { Query } from "./query.ts";
@@ -49,6 +50,7 @@ export function parseBuild(query: Query, request: IncomingMessage): BuildRequest
     ),
     cacheFrom: listOf(query, "cachefrom").map(parseCacheSource),
     cacheTo: listOf(query, "cacheto").map(parseCacheTarget),
+    attestations: parseAttestations(json(query, "attests")),
     accounts: parseRegistryConfig(request.headers["x-registry-config"]?.toString()),
     session: query.string("session"),
     onError: onErrorOf(query),

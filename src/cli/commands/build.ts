@@ -23,6 +23,7 @@ export const build: Command = {
   flags: [
     list("add-host", 'Add a custom host-to-IP mapping ("host:ip")'),
     list("allow", 'Allow what is refused by default ("network.host", "security.insecure")'),
+    list("attest", 'What shall be said of the image ("type=sbom", "type=provenance,mode=max")'),
     list("build-arg", "Set build-time variables"),
     list("build-context", "Replace an image or stage (name=docker-image://IMAGE)"),
     list(
@@ -52,9 +53,11 @@ export const build: Command = {
     string("on-error", 'What a RUN that fails does ("shell": open a shell in the state before it)'),
     list("output", 'Where the result goes ("type=local,dest=path", "type=oci,dest=file", …)', { short: "o" }),
     string("platform", "Set the target platform"),
+    string("provenance", 'Shorthand for "--attest type=provenance" (true, mode=min, mode=max)'),
     string("progress", "How progress is shown: auto, tty, plain, quiet, rawjson", { fallback: "auto" }),
     bool("pull", "Always look for a newer base image"),
     bool("quiet", "Print the image ID only", { short: "q" }),
+    string("sbom", 'Shorthand for "--attest type=sbom" (true)'),
     list("secret", "Secret for the build (id=ID,src=FILE or id=ID,env=NAME)"),
     list("security-opt", "Security options"),
     string("shm-size", "Size of /dev/shm", { type: "bytes" }),
@@ -122,6 +125,7 @@ function queryOf(flags: FlagValues) {
     networkmode: flags.string("network"),
     extrahosts: flags.list("add-host"),
     allow: flags.list("allow"),
+    attests: attestsOf(flags),
     cgroupparent: flags.optional("cgroup-parent"),
     cpuperiod: flags.int("cpu-period"),
     cpuquota: flags.int("cpu-quota"),
@@ -136,6 +140,19 @@ function queryOf(flags: FlagValues) {
     ulimits:
       flags.list("ulimit").length === 0 ? undefined : JSON.stringify(flags.list("ulimit").map(ulimitOf)),
   };
+}
+
+/** As JSON from an attestation's type to what is said of it. */
+function attestsOf(flags: FlagValues): string | undefined {
+  const attests: Record<string, string> = {};
+  for (const flag of flags.list("attest")) {
+    const [, type] = /(?:^|,)type=([^,]+)/.exec(flag) ?? [];
+    if (type === undefined)
+      throw new ExitError(1, `invalid attestation ${flag}: want type=sbom or type=provenance`);
+    attests[type] = flag;
+  }
+  for (const type of ["sbom", "provenance"]) if (flags.has(type)) attests[type] = flags.string(type);
+  return Object.keys(attests).length === 0 ? undefined : JSON.stringify(attests);
 }
 
 function ulimitOf(text: string) {

@@ -1,5 +1,6 @@
 import { createReadStream } from "node:fs";
-import { parseDigest } from "../../content/index.ts";
+import { MEDIA } from "../../archive/index.ts";
+import { digestOf, parseDigest } from "../../content/index.ts";
 import { cancelled, EngineError, invalid, notFound } from "../../errors/index.ts";
 import { limiter } from "../../platform/index.ts";
 import { familiarName, parseReference, type Reference } from "../../reference/index.ts";
@@ -13,6 +14,7 @@ import {
   platformRank,
 } from "../../registry/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
+import { attestedIndex } from "../attestations.ts";
 import type { ImageContext } from "../context.ts";
 import type { Lease } from "../leases.ts";
 import { familiar, fullName, fullRepository } from "../names.ts";
@@ -121,6 +123,11 @@ class Push {
     const whole = await withCompressedLayers(this.#context, image, this.#lease, this.#signal);
     this.#hold(whole);
     await this.#blobs(whole);
+    const attested = platform === undefined ? await this.#attestation(whole) : undefined;
+    if (attested !== undefined) {
+      await this.#target.pushManifest(tag, attested, MEDIA.index, this.#signal);
+      return this.#done(whole, tag, digestOf(attested), attested.length);
+    }
     const index = platform === undefined ? await findIndex(this.#context, whole) : undefined;
     if (index !== undefined && (await this.#others(whole, index))) {
       await this.#manifest(whole, whole.manifestDigest);
@@ -135,6 +142,23 @@ class Push {
       });
     }
     this.#done(whole, tag, whole.manifestDigest, size);
+  }
+
+  /** Push what is said of an image, after its manifest, which it has as its subject. Gives the index of both. */
+  async #attestation(image: ImageRecord): Promise<Buffer | undefined> {
+    const { content, table } = this.#context;
+    const attestation = table.attestationOf(image.id);
+    if (attestation === undefined) return undefined;
+    const size = await this.#manifest(image, image.manifestDigest);
+    const index = attestedIndex(image, size, attestation);
+    for (const digest of [...attestation.blobs, attestation.manifest, digestOf(index)])
+      this.#lease.add(digest);
+    for (const digest of attestation.blobs)
+      await this.#blob(digest, (await content.find(digest))?.sizeBytes ?? 0, undefined, this.#signal);
+    const manifest = await content.read(attestation.manifest, MAX_DOCUMENT_BYTES);
+    await this.#target.pushManifest(attestation.manifest, manifest, MEDIA.manifest, this.#signal);
+    await content.put(index);
+    return index;
   }
 
   #hold(image: ImageRecord): void {

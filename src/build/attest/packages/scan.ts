@@ -1,0 +1,89 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { copyIntoTree, type FileEntry, listTree } from "../../../snapshot/index.ts";
+import type { BuildContext } from "../../dependencies.ts";
+import { parseApkInstalled } from "./alpine.ts";
+import { parseDpkgStatus } from "./debian.ts";
+import { parsePackageJson } from "./npm.ts";
+import { type Distribution, type Package, parseOsRelease } from "./package.ts";
+import { parseDistInfo } from "./python.ts";
+
+/** What is installed in an image, and what could not be read of it. */
+export interface Inventory {
+  /** In the order of their package URLs. */
+  readonly packages: readonly Package[];
+  /** Package databases that are there and that nothing here can read. */
+  readonly unread: readonly string[];
+}
+
+type Parser = (text: string, path: string, distribution: Distribution) => Package[];
+
+const SOURCES: readonly { readonly path: RegExp; readonly parse: Parser }[] = [
+  { path: /^var\/lib\/dpkg\/(status|status\.d\/[^/]+)$/, parse: parseDpkgStatus },
+  { path: /^(usr\/)?lib\/apk\/db\/installed$/, parse: parseApkInstalled },
+  { path: /(^|\/)node_modules\/(@[^/]+\/)?[^/@]+\/package\.json$/, parse: parsePackageJson },
+  { path: /\.dist-info\/METADATA$/, parse: parseDistInfo },
+];
+/** rpm's databases are binary, in three formats over the years. */
+const UNREAD = /^(usr\/lib\/sysimage|var\/lib)\/rpm\/(rpmdb\.sqlite|Packages|Packages\.db)$/;
+const OS_RELEASE = /^(usr\/lib|etc)\/os-release$/;
+/** A database of a whole distribution has a few megabytes; what is larger is none. */
+const MAX_FILE_BYTES = 64 << 20;
+
+/** Look through a tree (folders of its layers, topmost first) for package databases. */
+export async function scanPackages(
+  context: BuildContext,
+  lower: readonly string[],
+  signal: AbortSignal,
+): Promise<Inventory> {
+  const [tree] = await listTree(context.shim, { lower }, [""], signal);
+  const entries = tree?.entries.filter(({ type }) => type === "file") ?? [];
+  const wanted = entries.filter(
+    ({ path, sizeBytes }) =>
+      sizeBytes <= MAX_FILE_BYTES &&
+      (OS_RELEASE.test(path) || SOURCES.some((source) => source.path.test(path))),
+  );
+  const texts = await readAll(context, lower, wanted, signal);
+  const release = texts.find(({ path }) => OS_RELEASE.test(path));
+  const distribution = parseOsRelease(release?.text ?? "");
+  const found = new Map<string, Package>();
+  for (const { path, text } of texts)
+    for (const source of SOURCES)
+      if (source.path.test(path))
+        for (const one of source.parse(text, path, distribution)) found.set(`${one.purl} ${path}`, one);
+  return {
+    packages: [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one),
+    unread: entries.filter(({ path }) => UNREAD.test(path)).map(({ path }) => path),
+  };
+}
+
+/** Copied out by the native helper, for no path of an image may be followed from here. */
+async function readAll(
+  context: BuildContext,
+  lower: readonly string[],
+  entries: readonly FileEntry[],
+  signal: AbortSignal,
+): Promise<{ path: string; text: string }[]> {
+  if (entries.length === 0) return [];
+  const folder = await mkdtemp(join(context.folder, "tmp-"));
+  try {
+    const entry = { mode: 0o600, uid: 0, gid: 0, mtime: ["0", "0"] as const };
+    const changes = entries.flatMap(({ path: source }, at) => [
+      { kind: "target" as const, path: `/${at}`, name: "" },
+      { kind: "file" as const, source, path: "", entry },
+    ]);
+    await copyIntoTree(
+      context.shim,
+      { source: { lower }, tree: { lower: [], upper: folder }, changes },
+      signal,
+    );
+    return await Promise.all(
+      entries.map(async ({ path }, at) => ({
+        path: Buffer.from(path, "latin1").toString("utf8"),
+        text: await readFile(join(folder, String(at)), "utf8"),
+      })),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
