@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { watch } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
@@ -148,6 +149,88 @@ for (const runtime of ["runc", "crun"]) {
     expect(traces()).toEqual([]);
   }, 60_000);
 
+  test(`what ${runtime} has no words for is mounted before it is called`, async () => {
+    const volume = `full-${runtime}`;
+    const filled = await run(
+      "-v",
+      `${volume}:/bin`,
+      "busybox",
+      "sh",
+      "-c",
+      "mkdir /bin/sub; echo below > /bin/sub/file",
+    );
+    expect(filled).toMatchObject({ exitCode: 0, stderr: "" });
+    const below = `type=volume,source=${volume},target=/s,volume-subpath=sub,readonly`;
+    const subpath = await run("--mount", below, "busybox", "sh", "-c", "cat /s/file; touch /s/x");
+    expect(subpath).toMatchObject({ exitCode: 1, stdout: "below\n" });
+    expect(subpath.stderr).toContain("Read-only file system");
+    const donor = `donor-${runtime}`;
+    await docker(
+      "run",
+      "-d",
+      "--runtime",
+      runtime,
+      "--name",
+      donor,
+      "--ipc",
+      "shareable",
+      "busybox",
+      "sh",
+      "-c",
+      "echo shared > /dev/shm/file; exec sleep 1000",
+    );
+    const joining = [
+      "--network",
+      `container:${donor}`,
+      "--pid",
+      `container:${donor}`,
+      "--ipc",
+      `container:${donor}`,
+    ];
+    const joined = await run(
+      ...joining,
+      "busybox",
+      "sh",
+      "-c",
+      "cat /dev/shm/file; ps | grep -c '[s]leep 1000'",
+    );
+    expect(joined.stdout).toBe("shared\n1\n");
+    await docker("rm", "-f", donor);
+    await docker("volume", "rm", volume);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`${runtime} gives what the engine has to give, and no more`, async () => {
+    const own = /^CapPrm:\s*(\w+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    const privileged = await run(
+      "--privileged",
+      "--oom-score-adj",
+      "-900",
+      "busybox",
+      "grep",
+      "CapBnd",
+      "/proc/self/status",
+    );
+    expect(privileged.stdout).toBe(`CapBnd:\t${own}\n`);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
+  test(`a person types at a container of ${runtime}`, async () => {
+    const input = "stty size\nexit 4\n";
+    const typed = await daemon.inTerminal(
+      { rows: 20, columns: 60, input },
+      "run",
+      "--rm",
+      "-it",
+      "--runtime",
+      runtime,
+      "busybox",
+      "sh",
+    );
+    expect([typed.exitCode, typed.stdout.includes("\r\n20 60\r\n")]).toEqual([4, true]);
+    expect(traces()).toEqual([]);
+  }, 60_000);
+
   test(`a terminal of ${runtime} has the client's size, and follows it`, async () => {
     const name = `tty-${runtime}`;
     const done = await run(
@@ -228,6 +311,20 @@ for (const runtime of ["runc", "crun"]) {
     expect(traces()).toEqual([]);
   }, 60_000);
 }
+
+test("a daemon that is killed in the middle of a launch by another runtime leaves nothing of it", async () => {
+  const bundles = watch(join(daemon.folder, "exec/bundles"));
+  const cut = daemon.docker("run", "-d", "--runtime", "runc", "--name", "cut", "busybox", "sleep", "1000");
+  for await (const _made of bundles) break;
+  await daemon.kill9();
+  expect((await cut).exitCode).not.toBe(0);
+  await daemon.start();
+  expect(await docker("inspect", "-f", "{{.State.Status}}", "cut")).toBe("created");
+  expect(traces()).toEqual([]);
+  await docker("start", "cut");
+  await docker("rm", "-f", "cut");
+  expect(traces()).toEqual([]);
+}, 60_000);
 
 test("info shows the runtimes; one is the default where the daemon is told so; others are refused", async () => {
   const runtimes = JSON.parse(await docker("info", "-f", "{{json .Runtimes}}"));

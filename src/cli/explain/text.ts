@@ -147,7 +147,9 @@ function seccompWords(seccomp: ContainerExplanation["Rights"]["Seccomp"]): strin
     ({ Action, Calls, Conditional }) =>
       `${words[Action] ?? Action} ${Calls}${Conditional === 0 ? "" : ` (${Conditional} of them only with certain arguments)`}`,
   );
-  return `a filter of ${seccomp.Instructions} instructions: ${[...verdicts, `${words[seccomp.Default] ?? seccomp.Default} all others`].join(", ")}`;
+  // What another runtime compiled is not known.
+  const size = seccomp.Instructions === 0 ? "" : ` of ${seccomp.Instructions} instructions`;
+  return `a filter${size}: ${[...verdicts, `${words[seccomp.Default] ?? seccomp.Default} all others`].join(", ")}`;
 }
 
 const path = ({ Path }: ExplainedNetwork): string[] =>

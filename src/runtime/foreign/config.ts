@@ -2,6 +2,7 @@ import type { Hook } from "../oci/index.ts";
 import type { SeccompProfile } from "../seccomp/index.ts";
 import { specificationOf } from "../seccomp/index.ts";
 import type { LinuxResources, Process, Spec, SpecMount } from "../spec/index.ts";
+import { withinReach } from "./within-reach.ts";
 
 /** Numbers of --user and --group-add, looked up in the container's own files. */
 export interface Identity {
@@ -75,7 +76,8 @@ const OWN_NETWORK = "/proc/self/ns/net";
 export const processText = (process: Process, identity: Identity): string =>
   JSON.stringify(processOf(process, identity));
 
-function processOf({ rlimits, ...process }: Process, { uid, gid, additionalGids }: Identity) {
+function processOf(wanted: Process, { uid, gid, additionalGids }: Identity) {
+  const { rlimits, ...process } = withinReach(wanted);
   const { umask } = process.user;
   return {
     ...process,
