@@ -1,4 +1,4 @@
-import type { FilteredNetwork, OpenPort, PublishedPort, RuleSet } from "./firewall.ts";
+import type { ExplainedRule, FilteredNetwork, OpenPort, PublishedPort, RuleSet } from "./firewall.ts";
 
 /**
  * The rules in the language of nft(8). All that differs from network to network and from port to port are elements of
@@ -18,11 +18,15 @@ export const removalText = (table: string): string => `table inet ${table} {}\nd
 
 type Verb = "add" | "delete";
 
-export function networkText(verb: Verb, table: string, network: FilteredNetwork): string {
-  const { bridge, subnets, internal, interContainer } = network;
+type Element = readonly [set: string, element: string];
+
+export const networkText = (verb: Verb, table: string, network: FilteredNetwork): string =>
+  lines(verb, table, networkElements(network));
+
+function networkElements({ bridge, subnets, internal, interContainer }: FilteredNetwork): Element[] {
   const name = `"${bridge}"`;
   const has = (mode: string) => subnets.some((subnet) => subnet.mode === mode);
-  const elements: [set: string, element: string][] = [
+  return [
     ["bridges", name],
     ...(internal ? [["internal", name] as [string, string]] : []),
     ...(interContainer ? [["within", `${name} . ${name}`] as [string, string]] : []),
@@ -33,7 +37,6 @@ export function networkText(verb: Verb, table: string, network: FilteredNetwork)
       .filter(({ masquerade }) => masquerade && !internal)
       .map(({ family, subnet }): [string, string] => [`masqueraded${family}`, subnet]),
   ];
-  return lines(verb, table, elements);
 }
 
 export function portsText(
@@ -42,16 +45,48 @@ export function portsText(
   published: readonly PublishedPort[],
   open: readonly OpenPort[],
 ): string {
-  return lines(verb, table, [
-    ...published.map((port): [string, string] => [mapOf(port), elementOf(port, verb === "add")]),
-    ...open.map(({ family, containerAddress, protocol, containerPort }): [string, string] => [
-      `open${family}`,
-      `${containerAddress} . ${protocol} . ${containerPort}`,
-    ]),
-  ]);
+  return lines(verb, table, portElements(published, open, verb === "add"));
 }
 
-const lines = (verb: Verb, table: string, elements: readonly (readonly [string, string])[]): string =>
+const portElements = (
+  published: readonly PublishedPort[],
+  open: readonly OpenPort[],
+  withTarget: boolean,
+): Element[] => [
+  ...published.map((port): Element => [mapOf(port), elementOf(port, withTarget)]),
+  ...open.map(
+    ({ family, containerAddress, protocol, containerPort }): Element => [
+      `open${family}`,
+      `${containerAddress} . ${protocol} . ${containerPort}`,
+    ],
+  ),
+];
+
+/**
+ * The rules of the table with the sets filled in that they look into; those whose sets would be empty are left out. So
+ * they are what a packet to or from these networks meets.
+ */
+export function explainRules({ networks, published, open }: RuleSet): ExplainedRule[] {
+  const sets = new Map<string, string[]>();
+  for (const [set, element] of [...networks.flatMap(networkElements), ...portElements(published, open, true)])
+    sets.set(set, [...(sets.get(set) ?? []), element]);
+  const filled = (rule: string): string[] => {
+    const names = [...rule.matchAll(/@(\w+)/g)].map(([, name = ""]) => name);
+    if (!names.every((name) => sets.has(name))) return [];
+    return [rule.replace(/@(\w+)/g, (_, name: string) => `{ ${sets.get(name)?.join(", ")} }`)];
+  };
+  return [...chains("").matchAll(/^ {2}chain (\w+) \{\n(.*?)^ {2}\}/gms)].flatMap(
+    ([, chain = "", body = ""]) =>
+      body
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line !== "" && !/^(type|comment) /.test(line))
+        .flatMap(filled)
+        .map((rule) => ({ chain, rule })),
+  );
+}
+
+const lines = (verb: Verb, table: string, elements: readonly Element[]): string =>
   elements.map(([set, element]) => `${verb} element inet ${table} ${set} { ${element} }\n`).join("");
 
 const mapOf = ({ family, hostAddress }: PublishedPort) =>

@@ -50,7 +50,7 @@ test("a running container is explained as the kernel has it", async () => {
   expect(own).toContain(hop("interface")[0]?.Detail.split(",")[0] ?? "?");
   const port = (await docker("port", "web", "80")).split(":")[1];
   expect(hop("port")[0]?.Name).toBe(`${port}/tcp`);
-  expect(hop("rule").some(({ Detail }) => Detail.includes(`dport ${port} dnat`))).toBe(true);
+  expect(hop("rule").some(({ Detail }) => Detail.includes(`map { 127.0.0.1 . tcp . ${port} : `))).toBe(true);
   const links = readdirSync(`/sys/class/net/${hop("bridge")[0]?.Name}/brif`);
   expect(links).toContain(hop("veth")[0]?.Name ?? "");
 
