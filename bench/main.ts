@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { cpus, release, tmpdir } from "node:os";
+import { cpus, loadavg, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeMaterial } from "./material.ts";
 import { type Peer, RowError } from "./peer.ts";
@@ -12,7 +12,7 @@ import { imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
 import { registryRows } from "./rows/registry.ts";
 import { prepare } from "./run.ts";
-import { formatTable, median, type Result } from "./table.ts";
+import { formatReferences, formatTable, median, type Result } from "./table.ts";
 
 /**
  * The same work on Gantry, docker and podman, in turns, so that whatever else the machine does falls on all of them.
@@ -33,7 +33,8 @@ await prepare(gantry, "save", "-o", busybox, "busybox");
 for (const peer of [docker, podman]) await prepare(peer, "load", "-i", busybox);
 
 const registries = stack.use(await startRegistries(folder, peers));
-const material = await makeMaterial(folder, docker, registries.address);
+const emptyRegistry = stack.use(await startRegistries(folder, peers));
+const material = await makeMaterial(folder, docker, registries.address, emptyRegistry);
 const all = [
   ...containerRows,
   ...logRows,
@@ -51,16 +52,23 @@ console.log(
   `The Debian root file system is a tar of ${Math.round(statSync(material.rootfs).size / 1e6)} MB.\n`,
 );
 console.log(
+  `The load of the machine was ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(", ")} at the end.\n`,
+);
+console.log(
   formatTable(
     results,
     peers.map(({ name }) => name),
   ),
 );
+for (const line of formatReferences(results)) console.log(`\n${line}`);
 
 /** Rounds of one row over all engines in turn; an engine that fails is left out of the rest of the row. */
 async function measure(row: Row): Promise<Result> {
   const samples = new Map<Peer, number[]>();
   const failed = new Map<Peer, string>();
+  const references: number[] = [];
   const attempt = async (peer: Peer, step: () => Promise<void>) => {
     if (failed.has(peer)) return;
     try {
@@ -73,6 +81,7 @@ async function measure(row: Row): Promise<Result> {
   };
   for (const peer of peers) await attempt(peer, async () => row.prepare?.(peer));
   for (let round = 0; round < row.rounds; round++) {
+    if (row.reference !== undefined) references.push(await row.reference.sample());
     for (const peer of peers) {
       await attempt(peer, async () => {
         samples.set(peer, [...(samples.get(peer) ?? []), await row.sample(peer)]);
@@ -88,7 +97,14 @@ async function measure(row: Row): Promise<Result> {
   );
   const sizes = peers.map(({ name }) => `${name} ${formatShort(values.get(name))}`).join(", ");
   console.error(`${row.name}: ${sizes} ${row.unit}`);
-  return { row: row.name, target: row.target, unit: row.unit, values };
+  const { reference } = row;
+  return {
+    row: row.name,
+    target: row.target,
+    unit: row.unit,
+    values,
+    ...(reference === undefined ? {} : { reference: { ...reference, value: median(references) } }),
+  };
 }
 
 function formatShort(value: number | string | undefined): string {

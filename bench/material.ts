@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { runProgram } from "../test/harness/index.ts";
 import type { Peer } from "./peer.ts";
+import type { EmptyRegistry } from "./registries.ts";
 import type { Material } from "./row.ts";
 import { prepare } from "./run.ts";
 
@@ -9,7 +10,12 @@ import { prepare } from "./run.ts";
 const KEPT = join(import.meta.dirname, "../dist/bench");
 
 /** A Debian root file system made by mmdebstrap, and an archive of it in Docker's format and in a registry, both written by docker. */
-export async function makeMaterial(folder: string, docker: Peer, registry: string): Promise<Material> {
+export async function makeMaterial(
+  folder: string,
+  docker: Peer,
+  registry: string,
+  emptyRegistry: EmptyRegistry,
+): Promise<Material> {
   mkdirSync(KEPT, { recursive: true });
   const rootfs = join(KEPT, "debian.tar");
   if (!existsSync(rootfs)) {
@@ -27,5 +33,5 @@ export async function makeMaterial(folder: string, docker: Peer, registry: strin
   await prepare(docker, "tag", "debian", `${registry}/debian:bench`);
   await prepare(docker, "push", "-q", `${registry}/debian:bench`);
   await prepare(docker, "rmi", "debian", `${registry}/debian:bench`);
-  return { folder, rootfs, debianArchive, registry };
+  return { folder, rootfs, debianArchive, registry, emptyRegistry };
 }

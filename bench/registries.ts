@@ -1,10 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Peer } from "./peer.ts";
+
+/** A registry that can be made to forget everything. */
+export interface EmptyRegistry {
+  readonly address: string;
+  empty(): void;
+}
 
 /**
  * Debian's docker-registry on the loopback of every engine, at the same address and over the same folder: what one
@@ -13,11 +19,13 @@ import type { Peer } from "./peer.ts";
 export async function startRegistries(
   folder: string,
   peers: readonly Peer[],
-): Promise<AsyncDisposable & { readonly address: string }> {
+): Promise<AsyncDisposable & EmptyRegistry> {
   await using stack = new AsyncDisposableStack();
   const address = `127.0.0.1:${await freePort()}`;
-  const configuration = join(folder, "registry.yml");
-  const storage = `filesystem: {rootdirectory: ${join(folder, "registry")}}`;
+  const place = mkdtempSync(join(folder, "registry-"));
+  const configuration = join(place, "registry.yml");
+  const data = join(place, "data");
+  const storage = `filesystem: {rootdirectory: ${data}}`;
   writeFileSync(configuration, `version: 0.1\nstorage: {${storage}}\nhttp: {addr: "${address}"}\n`);
   for (const peer of peers) {
     const [program = "", ...args] = [...peer.inside, "docker-registry", "serve", configuration];
@@ -33,7 +41,8 @@ export async function startRegistries(
     registry.stderr.resume();
   }
   const owned = stack.move();
-  return { address, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const empty = () => rmSync(data, { recursive: true, force: true });
+  return { address, empty, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,5 @@
 import type { Peer } from "./peer.ts";
+import type { EmptyRegistry } from "./registries.ts";
 
 /** One kind of work, measured on every engine in turn, round after round. */
 export interface Row {
@@ -6,12 +7,22 @@ export interface Row {
   readonly target?: number;
   readonly unit: "ms" | "MB";
   readonly rounds: number;
+  /** What the kernel and a plain program need for the same work, measured in the same rounds. */
+  readonly reference?: Reference;
   /** Once per engine, before the first round. */
   prepare?(peer: Peer): Promise<void>;
   /** One measurement in the row's unit. */
   sample(peer: Peer): Promise<number>;
   /** Once per engine, after the last round, also when a round failed. */
   finish?(peer: Peer): Promise<void>;
+}
+
+/** A program that is no engine, and how far Gantry may be from it. */
+export interface Reference {
+  readonly name: string;
+  /** Gantry's figure as a multiple of this program's. */
+  readonly atMost: number;
+  sample(): Promise<number>;
 }
 
 /** What rows share: files that are made once. */
@@ -24,4 +35,6 @@ export interface Material {
   readonly debianArchive: string;
   /** Address of a registry on every engine's loopback; it has the image "debian:bench". */
   readonly registry: string;
+  /** Another one, for pushes. */
+  readonly emptyRegistry: EmptyRegistry;
 }

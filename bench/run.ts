@@ -24,6 +24,32 @@ export async function prepare(peer: Peer, ...args: string[]): Promise<Finished> 
   return finished;
 }
 
+/** Milliseconds from the spawn of a command to the first byte that it writes to its standard output. */
+export async function timeToOutput(peer: Peer, ...args: string[]): Promise<number> {
+  const [program = "", ...first] = peer.command;
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const started = performance.now();
+  const child = spawn(program, [...first, ...args], {
+    env: { ...process.env, ...peer.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: LIMIT_MS,
+  });
+  let ms: number | undefined;
+  let complaint = "";
+  child.stdout.on("data", () => {
+    ms ??= performance.now() - started;
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    complaint += chunk.toString("utf8");
+  });
+  child.once("error", reject);
+  child.once("close", (code) => {
+    if (code === 0 && ms !== undefined) resolve(ms);
+    else reject(new RowError(`${peer.name} ${args.join(" ")}: exit code ${code}: ${complaint}`));
+  });
+  return promise;
+}
+
 async function timeOf(
   peer: Peer,
   args: readonly string[],

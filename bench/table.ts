@@ -5,6 +5,7 @@ export interface Result {
   readonly unit: "ms" | "MB";
   /** Median per engine; a sentence where the engine could not do it. */
   readonly values: ReadonlyMap<string, number | string>;
+  readonly reference?: { readonly name: string; readonly atMost: number; readonly value: number };
 }
 
 export function median(values: readonly number[]): number {
@@ -30,6 +31,18 @@ export function formatTable(results: readonly Result[], peers: readonly string[]
   const format = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
   return [format(head), format(widths.map((width) => "-".repeat(width))), ...lines.map(format)].join("\n");
+}
+
+/** A sentence for each row that was measured against a plain program. */
+export function formatReferences(results: readonly Result[]): string[] {
+  return results.flatMap(({ row, unit, values, reference }) => {
+    if (reference === undefined) return [];
+    const { name, atMost, value } = reference;
+    const ratio = formatRatio(values.get("gantry"), value) || "no figure";
+    return [
+      `${row}: ${name} takes ${formatValue(value, unit)}; Gantry's ratio to it is ${ratio}, asked ≤ ${atMost}.`,
+    ];
+  });
 }
 
 function formatValue(value: number | string | undefined, unit: string): string {
