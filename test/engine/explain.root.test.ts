@@ -126,6 +126,8 @@ test("a dry run explains what would be made, and makes nothing", async () => {
 test("a dry run of what could not be made says why", async () => {
   const missing = await daemon.gantry("run", "--dry-run", "no-such-image", "true");
   expect([missing.exitCode, missing.stderr.includes("No such image: no-such-image")]).toEqual([125, true]);
+  const alone = await daemon.gantry("run", "--json", "busybox", "true");
+  expect([alone.exitCode, alone.stderr]).toEqual([125, "gantry: --json goes with --dry-run\n"]);
   const low = await daemon.gantry("run", "--dry-run", "-m", "1m", "busybox", "true");
   expect([low.exitCode, low.stderr.includes("Minimum memory limit allowed is 6MB")]).toEqual([125, true]);
 }, 30_000);

@@ -36,6 +36,7 @@ export const run: Command = {
     if (body.Tty === true && body.AttachStdin === true && process.stdin.isTTY !== true)
       throw new ExitError(1, "the input device is not a TTY");
     if (flags.bool("dry-run")) return dryRun(invocation, body);
+    if (flags.bool("json")) throw new ExitError(FAILED, "gantry: --json goes with --dry-run");
     const id = await createContainer(client, flags, body);
     if (flags.bool("detach")) {
       await start(client, id);

@@ -32,7 +32,7 @@ export async function explainContainer(
   const plan = isRunning(state) ? context.launcher.planOf(record.id) : undefined;
   if (!isRunning(state) || plan === undefined) {
     const preview = await previewLaunch(context, record);
-    const root = await rootOf(context, record, { Writable: true });
+    const root = await rootOf(context, record, { isMade: true });
     return { ...plannedParts(context, record, preview), Root: root, Status: state.status };
   }
   const others = context.table
@@ -50,7 +50,7 @@ export async function explainContainer(
     Namespaces: namespacesOf(state.pid, others),
     Cgroup: cgroupOf(context, record),
     Root: {
-      ...(await rootOf(context, record, { Writable: true })),
+      ...(await rootOf(context, record, { isMade: true })),
       MountOptions: mounts.find(({ Target }) => Target === "/")?.Options ?? "",
     },
     Mounts: mounts,
@@ -74,7 +74,7 @@ export async function explainRequest(
   const planned = await previewRequest(context, record);
   return {
     ...plannedParts(context, planned.record, planned),
-    Root: await rootOf(context, planned.record, { Writable: false }),
+    Root: await rootOf(context, planned.record, { isMade: false }),
     Id: "",
     Status: "planned",
   };
@@ -161,7 +161,7 @@ function plannedCgroup(context: ContainerContext, record: ContainerRecord, { lin
 async function rootOf(
   context: ContainerContext,
   { id, definition }: ContainerRecord,
-  { Writable }: { Writable: boolean },
+  { isMade }: { isMade: boolean },
 ): Promise<ExplainedRoot> {
   const { chainId, imageId } = definition;
   const stack = chainId === undefined ? [] : context.snapshotter.layers(chainId).toReversed();
@@ -174,7 +174,7 @@ async function rootOf(
     CreatedBy: steps[at]?.createdBy ?? "",
     Writable: false,
   }));
-  const own = Writable
+  const own = isMade
     ? { Folder: context.snapshotter.mount(id).upper ?? "", Size: await context.snapshotter.usage(id) }
     : { Folder: "", Size: 0 };
   const base = {
