@@ -1,4 +1,4 @@
-import { type Dockerfile, lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
 import { attestImage } from "./attest/attest.ts";
@@ -8,6 +8,7 @@ import { Recipes } from "./cache/recipe.ts";
 import type { CacheLayout } from "./cache/remote/layouts.ts";
 import { readCacheSources } from "./cache/remote/sources.ts";
 import { writeCacheTargets } from "./cache/remote/targets.ts";
+import { lint } from "./check.ts";
 import { takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, EventQueue } from "./events.ts";
@@ -84,7 +85,7 @@ async function work(
   let parsed: Dockerfile | undefined;
   try {
     parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
-    const { findings, fails } = lintDockerfile(parsed);
+    const { findings, fails } = lint(context, request, parsed, files);
     for (const finding of findings) tell({ kind: "warning", finding });
     if (fails)
       throw invalid(

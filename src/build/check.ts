@@ -1,5 +1,6 @@
-import { lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
-import { takeContext } from "./context/incoming.ts";
+import { type Dockerfile, lintDockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { EngineError } from "../errors/index.ts";
+import { type IncomingContext, takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
 import type { BuildRequest, CheckReport } from "./service.ts";
 
@@ -11,5 +12,28 @@ export async function checkDockerfile(
 ): Promise<CheckReport> {
   await using files = await takeContext(context, request.source, request.dockerfile, signal);
   const { name, text } = files.dockerfile;
-  return { file: name, source: text, ...lintDockerfile(parseDockerfile(text, name)) };
+  return { file: name, source: text, ...lint(context, request, parseDockerfile(text, name), files) };
+}
+
+/** Findings with what is known of the context and of the images that are here. */
+export function lint(
+  { images }: BuildContext,
+  { buildArgs }: BuildRequest,
+  file: Dockerfile,
+  { ignore }: IncomingContext,
+): ReturnType<typeof lintDockerfile> {
+  const check = buildArgs.get("BUILDKIT_DOCKERFILE_CHECK");
+  return lintDockerfile(file, {
+    ignore,
+    environmentOf(image) {
+      try {
+        return (images.inspect(image).Config.Env ?? []).map((entry) => entry.split("=", 1)[0] ?? "");
+      } catch (error) {
+        // One that is not here, or has a name that is none.
+        if (error instanceof EngineError) return undefined;
+        throw error;
+      }
+    },
+    ...(check === undefined ? {} : { check }),
+  });
 }

@@ -16,6 +16,7 @@ import { located } from "./plan/planning.ts";
 import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "./plan/vertex.ts";
 import type { BuildRequest, CacheMode, OfferedSecrets } from "./service.ts";
 import { prepareCopy } from "./steps/copy.ts";
+import { folderOwner } from "./steps/owner.ts";
 import { contentOf, executeRun, identityOfRun } from "./steps/run.ts";
 import { offerShell } from "./steps/shell.ts";
 import { byteName, SourceTree } from "./steps/source-tree.ts";
@@ -268,7 +269,7 @@ export class Solver implements AsyncDisposable {
   }
 
   async #identity(vertex: Exclude<Vertex, { kind: "source" | "copy" }>): Promise<unknown> {
-    if (vertex.kind === "folder") return vertex.path;
+    if (vertex.kind === "folder") return vertex.user === "" ? vertex.path : [vertex.path, vertex.user];
     const treeOf = await this.#mountTrees(vertex);
     return identityOfRun(vertex, this.#options.request, async (mount) => {
       const tree = treeOf(mount);
@@ -312,16 +313,11 @@ export class Solver implements AsyncDisposable {
         await prepared?.write(written, this.#signal);
         break;
       }
-      case "folder":
-        await copyIntoTree(
-          context.shim,
-          {
-            source: { lower: [] },
-            tree,
-            changes: [{ kind: "parents", path: byteName(vertex.path), mode: 0o755, uid: 0, gid: 0 }],
-          },
-          this.#signal,
-        );
+      case "folder": {
+        const owner = await folderOwner(context.shim, { lower: base.lower }, vertex.user, this.#signal);
+        const folder = { kind: "parents", path: byteName(vertex.path), mode: 0o755, ...owner } as const;
+        await copyIntoTree(context.shim, { source: { lower: [] }, tree, changes: [folder] }, this.#signal);
+      }
     }
     const madeAtMs = Date.now();
     const packed = this.#pack(vertex, base, draft, keyOn, madeAtMs);

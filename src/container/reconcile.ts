@@ -48,6 +48,7 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
   }
   await reconnectExecs(context);
   await context.network.reconcile(live);
+  context.network.forgetUnknown(new Set(context.table.list().map(({ id }) => id)));
   await context.volumes.reconcile(
     context.table.list().flatMap((record) => (live.has(record.id) ? usesOf(record) : [])),
   );

@@ -16,7 +16,7 @@ export type {
   MountType,
   Stage,
 } from "./instructions.ts";
-export { type LintFinding, lintDockerfile } from "./lint.ts";
+export { type LintFinding, type LintOptions, lintDockerfile } from "./lint.ts";
 export { excerpt, type Location } from "./location.ts";
 export { isPattern, patternExpression } from "./match.ts";
 export { findStage, parseDockerfile, parseTriggers } from "./parse.ts";

@@ -1,5 +1,9 @@
 import { parseCheck } from "./directives.ts";
 import type { Dockerfile, Instruction, InstructionOf, Stage } from "./instructions.ts";
+import { checkDescriptions } from "./lint/descriptions.ts";
+import { checkIgnored } from "./lint/ignored.ts";
+import type { Report } from "./lint/report.ts";
+import { checkVariables } from "./lint/variables.ts";
 import type { Location } from "./location.ts";
 import { mentioned } from "./words.ts";
 
@@ -10,17 +14,28 @@ export interface LintFinding extends Location {
   readonly url: string;
 }
 
-type Report = (rule: string, message: string, location: Location) => void;
+/** What a check may know besides the file itself. */
+export interface LintOptions {
+  /** In place of the file's own `check` directive (BUILDKIT_DOCKERFILE_CHECK). */
+  readonly check?: string;
+  /** Patterns of the context's .dockerignore. */
+  readonly ignore?: readonly string[];
+  /** Names in the environment of a base image; undefined for one that is not known. */
+  readonly environmentOf?: (image: string) => readonly string[] | undefined;
+}
 
 /** Arguments that are there without being declared before FROM. */
 const AUTOMATIC = /^(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)$|^TARGETSTAGE$/;
 /** Names that hold a secret, in the words that BuildKit looks for. */
 const SECRET = /(^|_)(apikey|auth|credentials?|key|password|pword|passwd|secret|token)(_|$)/i;
-const PUBLIC = /(^|_)public(_|$)|_(file|path)$/i;
+const PUBLIC = /(^|_)(public|file|version)(_|$)/i;
 
 /** Mistakes and bad habits that a Dockerfile shows without being built, but for those that its `check` directive skips. */
-export function lintDockerfile(file: Dockerfile): { findings: LintFinding[]; fails: boolean } {
-  const options = parseCheck(file.check);
+export function lintDockerfile(
+  file: Dockerfile,
+  { check, ignore = [], environmentOf = () => undefined }: LintOptions = {},
+): { findings: LintFinding[]; fails: boolean } {
+  const options = parseCheck(check ?? file.check);
   const findings: LintFinding[] = [];
   const report: Report = (rule, message, { line, endLine }) => {
     if (options.skipAll || options.skip.has(rule)) return;
@@ -42,8 +57,12 @@ export function lintDockerfile(file: Dockerfile): { findings: LintFinding[]; fai
   const globals = globalNames(file);
   for (const [at, stage] of file.stages.entries()) {
     checkFrom(file, stage, at, globals, report);
-    checkStage(file, stage, globals, report);
+    checkStage(file, stage, report);
   }
+  checkVariables(file, environmentOf, report);
+  checkIgnored(file, ignore, report);
+  if (options.experimental.has("all") || options.experimental.has("InvalidDefinitionDescription"))
+    checkDescriptions(file, report);
   findings.sort((a, b) => a.line - b.line);
   return { findings, fails: options.error && findings.length > 0 };
 }
@@ -100,7 +119,10 @@ function checkFrom(
       `Setting platform to predefined ${platform} in FROM is redundant as this is the default behavior`,
       location,
     );
-  if (platform !== "" && !platform.includes("$") && stage === "")
+  const [os = "", architecture = ""] = platform.split("/");
+  // A stage that is named for its platform is meant for that alone.
+  const isNamedSo = [os, architecture].some((part) => part !== "" && stage.includes(part));
+  if (platform !== "" && !platform.includes("$") && !isNamedSo)
     report(
       "FromPlatformFlagConstDisallowed",
       `FROM --platform flag should not use constant value "${platform}"`,
@@ -129,21 +151,12 @@ function namesIn(text: string, { escape: escapeChar }: Dockerfile): string[] {
   }
 }
 
-function checkStage(
-  file: Dockerfile,
-  { from, instructions }: Stage,
-  globals: ReadonlyMap<string, boolean>,
-  report: Report,
-): void {
+function checkStage(file: Dockerfile, { from, instructions }: Stage, report: Report): void {
   const isStage = file.stages.some(
     (other) => other.from.stage !== "" && other.from.stage === from.image.toLowerCase(),
   );
-  const known = new Set<string>();
   let workdir = isStage;
   for (const item of instructions) {
-    // What a base stage or image declares cannot be told from here.
-    if (from.image === "scratch") checkVariables(file, item, known, report);
-    declare(item, known, globals);
     if (item.name === "MAINTAINER")
       report(
         "MaintainerDeprecated",
@@ -185,50 +198,6 @@ function checkStage(
         `Multiple ${name} instructions should not be used in the same stage because only the last one will be used`,
         item.location,
       );
-  }
-}
-
-function declare(item: Instruction, known: Set<string>, globals: ReadonlyMap<string, boolean>): void {
-  if (item.name === "ARG") for (const { key } of item.args) known.add(key);
-  if (item.name === "ENV") for (const { key } of item.pairs) known.add(key);
-  if (item.name === "ARG" && globals.size > 0) for (const { key } of item.args) known.add(key);
-}
-
-function checkVariables(
-  file: Dockerfile,
-  item: Instruction,
-  known: ReadonlySet<string>,
-  report: Report,
-): void {
-  for (const text of expandedTexts(item)) {
-    for (const name of namesIn(text, file))
-      if (!known.has(name) && name !== "PATH")
-        report("UndefinedVar", `Usage of undefined variable '$${name}'`, item.location);
-  }
-}
-
-/** What of an instruction the builder expands. */
-function expandedTexts(item: Instruction): string[] {
-  switch (item.name) {
-    case "ENV":
-    case "LABEL":
-      return item.pairs.flatMap(({ key, value }) => [key, value]);
-    case "WORKDIR":
-    case "USER":
-    case "STOPSIGNAL":
-      return [item.value];
-    case "EXPOSE":
-      return [...item.ports];
-    case "VOLUME":
-      return [...item.paths];
-    case "COPY":
-    case "ADD":
-      return [
-        item.destination,
-        ...item.sources.flatMap((source) => (source.kind === "path" ? [source.path] : [])),
-      ];
-    default:
-      return [];
   }
 }
 

@@ -1,4 +1,5 @@
 import { parseSignal } from "../units/index.ts";
+import { closest } from "./closest.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
 import { type Flags, flagValue, isSet, takeFlags } from "./flags.ts";
 import { openingOf } from "./heredoc.ts";
@@ -81,27 +82,11 @@ const PARSERS: Readonly<Record<InstructionName, (parsing: Parsing) => Kinds>> = 
 
 function unknown(spelling: string, location: Location): DockerfileError {
   const word = spelling.toUpperCase();
-  const [near] = Object.keys(USAGE)
-    .filter((name) => distance(word, name) <= 2)
-    .sort((a, b) => distance(word, a) - distance(word, b));
+  const near = closest(word, Object.keys(USAGE));
   return new DockerfileError(
     location,
     `unknown instruction: ${spelling}${near === undefined ? "" : ` (did you mean ${near}?)`}`,
   );
-}
-
-/** Letters to change, insert or take away between two words (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let i = 1; i <= Math.min(a.length, 32); i++) {
-    const above = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-      row[j] = Math.min((above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (above[j - 1] ?? 0) + cost);
-    }
-  }
-  return a.length > 32 ? Number.POSITIVE_INFINITY : (row[b.length] ?? 0);
 }
 
 const fail = ({ name, location }: Parsing, problem: string) =>

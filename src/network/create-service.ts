@@ -161,6 +161,13 @@ export function createNetworkService(options: NetworkServiceOptions): OwnedNetwo
                 ),
             ),
     reconcile: (live) => reconcileNetworks(context, live),
+    forgetUnknown(known) {
+      const endpoints = table.networks().flatMap(({ id }) => table.endpointsIn(id));
+      options.store.transaction(() => {
+        for (const { containerId, networkId } of endpoints)
+          if (!known.has(containerId)) table.deleteEndpoint(containerId, networkId);
+      });
+    },
     async teardown() {
       await firewall.remove();
       for (const network of table.networks()) await context.drivers[network.driver].remove(network);

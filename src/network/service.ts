@@ -66,6 +66,8 @@ export interface ContainerNetworks extends NetworkService {
   openPortWarnings(): string[];
   /** Make kernel and rows agree; run at start. `live` are the running containers with the pids of their processes. */
   reconcile(live: ReadonlyMap<string, number>): Promise<void>;
+  /** After it: forget the endpoints of what is no container any more, such as steps of builds that a crash ended. */
+  forgetUnknown(known: ReadonlySet<string>): void;
 }
 
 export interface NetworkCreateRequest {

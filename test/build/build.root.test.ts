@@ -398,7 +398,7 @@ describe("a build that is stopped", () => {
     while (readdirSync(join(daemon.folder, "exec/tasks")).length > 0)
       await new Promise((resolve) => setTimeout(resolve, 5));
     expect(readdirSync(join(daemon.folder, "exec/build"))).toEqual([]);
-    expect(readdirSync(join(daemon.folder, "data/build"))).toEqual(["mounts"]);
+    expect(readdirSync(join(daemon.folder, "data/build")).sort()).toEqual(["files", "mounts"]);
     expect((await daemon.docker("ps", "-aq")).stdout).toBe("");
   });
 });

@@ -28,7 +28,7 @@ RUN --mount=type=bind,target=/seen --mount=type=cache,target=/kept,mode=0777 --m
 function leftovers(): string[] {
   const { folder } = daemon;
   const names = (place: string) => readdirSync(join(folder, place)).map((name) => `${place}/${name}`);
-  return [...names("data/build"), ...names("exec/build")].filter((name) => !name.endsWith("/mounts"));
+  return [...names("data/build"), ...names("exec/build")].filter((name) => !/\/(mounts|files)$/.test(name));
 }
 
 describe("--on-error shell", () => {

@@ -58,7 +58,7 @@ export class Recipes {
   ): Promise<unknown[] | undefined> {
     switch (vertex.kind) {
       case "folder":
-        return [vertex.path];
+        return [vertex.path, vertex.user];
       case "run":
         return this.#identityOfRun(vertex, signal);
       case "copy":

@@ -17,6 +17,8 @@ import type { SentContext } from "./sent.ts";
 export interface IncomingContext extends AsyncDisposable {
   readonly tree: SourceTree;
   readonly dockerfile: { readonly name: string; readonly text: string };
+  /** Patterns of .dockerignore. */
+  readonly ignore: readonly string[];
 }
 
 /**
@@ -45,18 +47,20 @@ export async function takeContext(
     [name, other, `${name}.dockerignore`, ".dockerignore"].map(byteName),
     signal,
   );
-  const [first, second, ownIgnore, ignore] = read;
+  const [first, second, ownIgnore, sharedIgnore] = read;
   const text = first ?? second;
   if (text === undefined)
     throw notFound(`failed to read dockerfile: open ${name}: no such file or directory`);
-  const ignored = ownIgnore ?? ignore;
-  if (ignored !== undefined) {
-    const rules = ignoreRules(ignorePatterns(ignored.toString("utf8")).map(byteName));
+  const ignored = ownIgnore ?? sharedIgnore;
+  const ignore = ignored === undefined ? [] : ignorePatterns(ignored.toString("utf8"));
+  if (ignore.length > 0) {
+    const rules = ignoreRules(ignore.map(byteName));
     await removeIgnored(context.shim, mount.lower, rules, signal);
   }
   const owned = undo.move();
   return {
     tree: new SourceTree(context.shim, mount, sent?.digests),
+    ignore,
     dockerfile: { name, text: text.toString("utf8") },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

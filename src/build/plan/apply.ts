@@ -225,6 +225,7 @@ function applyWorkdir(
     base: state.top,
     noCache: planning.noCache(stage, state.name),
     path,
+    user: state.config.User ?? "",
   };
   state.top = vertex;
   state.history.push({ createdBy: text, vertex });

@@ -62,6 +62,8 @@ export interface CopyVertex extends StepVertex {
 export interface FolderVertex extends StepVertex {
   readonly kind: "folder";
   readonly path: string;
+  /** Whose it becomes, as USER has it; "" for root. */
+  readonly user: string;
 }
 
 /** What a vertex needs before it can be worked on. */

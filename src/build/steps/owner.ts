@@ -39,6 +39,28 @@ export async function parseOwner(
   return { uid, gid: Number(found[2]) };
 }
 
+/**
+ * Whose a folder becomes that WORKDIR makes under `USER USER[:GROUP]`: as BuildKit has it, a name's own group, a number's
+ * same number, and root for a name that the tree does not know.
+ */
+export async function folderOwner(
+  shim: string,
+  tree: SnapshotMount,
+  text: string,
+  signal: AbortSignal,
+): Promise<Owner> {
+  const [user = "", group] = text.split(":");
+  if (user === "") return { uid: 0, gid: 0 };
+  const isNumeric = isId(user) && (group === undefined || isId(group));
+  const [passwd, groups] = isNumeric
+    ? []
+    : await readTreeFiles(shim, tree, ["etc/passwd", "etc/group"], signal);
+  const account = isId(user) ? undefined : lineOf(passwd, user);
+  const uid = isId(user) ? Number(user) : Number(account?.[2] ?? 0);
+  if (group === undefined || group === "") return { uid, gid: isId(user) ? uid : Number(account?.[3] ?? 0) };
+  return { uid, gid: isId(group) ? Number(group) : Number(lineOf(groups, group)?.[2] ?? 0) };
+}
+
 const isId = (text: string) => /^\d{1,10}$/.test(text);
 
 function lineOf(file: Buffer | undefined, name: string): string[] | undefined {

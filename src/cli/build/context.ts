@@ -43,11 +43,11 @@ async function fromFolder(folder: string, file: string): Promise<SentContext> {
   const ignoreFile = file !== "-" && existsSync(own) ? own : existsSync(shared) ? shared : undefined;
   const patterns = ignoreFile === undefined ? [] : ignorePatterns(readFileSync(ignoreFile, "utf8"));
   // Sent under names of their own, so that a Dockerfile from elsewhere needs no place in the context, and one that is
-  // ignored is not seen by COPY.
+  // ignored is not seen by COPY. The patterns go along, for the checks.
   const sent = `.gantry-${randomHex(8)}`;
   const extra = [
     { name: sent, content: text },
-    { name: `${sent}.dockerignore`, content: `${sent}\n${sent}.dockerignore\n` },
+    { name: `${sent}.dockerignore`, content: [...patterns, sent, `${sent}.dockerignore`, ""].join("\n") },
   ];
   const rules = ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
   return {
