@@ -1,4 +1,5 @@
 import type { FilteredNetwork } from "./firewall.ts";
+import { foreignBridges } from "./foreign-bridges.ts";
 import {
   changeTables,
   hasChain,
@@ -11,8 +12,8 @@ import {
 /**
  * Where another program filters forwarded packets with iptables (Docker sets the policy of FORWARD to DROP), an accept
  * in our own table is not the last word. So a chain of ours lets the bridges' packets through there; what is to be
- * dropped, our own table drops. The administrator's chain DOCKER-USER has its say first, where there is one. Where
- * nobody filters with iptables, nothing of it is touched.
+ * dropped, our own table drops. The administrator's chain DOCKER-USER has its say first, where there is one, and another
+ * engine on packets to its own bridges. Where nobody filters with iptables, nothing of it is touched.
  */
 const chainOf = (name: string) => `${name.toUpperCase()}-FORWARD`;
 const USER_CHAIN = "DOCKER-USER";
@@ -32,8 +33,14 @@ async function admit(
 ): Promise<void> {
   const filter = (await readTables(program))?.get("filter") ?? "";
   if (!/^(:FORWARD DROP|-A FORWARD)\b/m.test(filter)) return;
+  const others = foreignBridges(
+    filter,
+    chain,
+    networks.map(({ bridge }) => bridge),
+  );
   const rules = [
     ...(hasChain(filter, USER_CHAIN) ? [`-j ${USER_CHAIN}`] : []),
+    ...others.map((bridge) => `-o ${bridge} -j RETURN`),
     ...networks.flatMap(({ bridge }) => [`-i ${bridge} -j ACCEPT`, `-o ${bridge} -j ACCEPT`]),
   ];
   // Only what differs is written: a change is heard of, and looked at again.

@@ -14,8 +14,14 @@ export interface OwnChain {
 const LOCAL = ["-m", "addrtype", "--dst-type", "LOCAL"];
 const LOOPBACK = "127.0.0.0/8";
 
-/** All chains of one family, in the words of iptables(8). */
-export function ownChains(prefix: string, userChain: string, rules: RuleSet, family: IpFamily): OwnChain[] {
+/** All chains of one family, in the words of iptables(8). `others` are bridges that another engine filters. */
+export function ownChains(
+  prefix: string,
+  userChain: string,
+  rules: RuleSet,
+  family: IpFamily,
+  others: readonly string[],
+): OwnChain[] {
   // What is published to loopback is not for neighbours who send packets to it.
   const fromOutside = family === 4 ? ["!", "-d", LOOPBACK, ...LOCAL] : LOCAL;
   return [
@@ -43,7 +49,7 @@ export function ownChains(prefix: string, userChain: string, rules: RuleSet, fam
     {
       table: "filter",
       chain: `${prefix}-FORWARD`,
-      rules: [`-j ${userChain}`, ...forwardRules(rules, family)],
+      rules: [`-j ${userChain}`, ...forwardRules(rules, family, others)],
       jumps: [{ from: "FORWARD", match: [] }],
     },
   ];
@@ -77,8 +83,11 @@ function postroutingRules({ networks }: RuleSet, family: IpFamily): string[] {
   ]);
 }
 
-/** Within a network, then internal ones, then what is known or published, then nothing into any network. */
-function forwardRules({ networks, open }: RuleSet, family: IpFamily): string[] {
+/**
+ * Within a network, then internal ones, then what is known or published, then nothing into any network, and out what no
+ * other engine has to judge.
+ */
+function forwardRules({ networks, open }: RuleSet, family: IpFamily, others: readonly string[]): string[] {
   const icmp = family === 4 ? "-p icmp --icmp-type echo-request" : "-p icmpv6 --icmpv6-type echo-request";
   const each = (rule: (bridge: string, network: FilteredNetwork) => string[]) =>
     networks.flatMap((network) => rule(network.bridge, network));
@@ -102,6 +111,7 @@ function forwardRules({ networks, open }: RuleSet, family: IpFamily): string[] {
         (port) => `-d ${port.containerAddress} -p ${port.protocol} --dport ${port.containerPort} -j ACCEPT`,
       ),
     ...each((bridge) => [`-o ${bridge} -j DROP`]),
+    ...others.map((bridge) => `-o ${bridge} -j RETURN`),
     ...each((bridge) => [`-i ${bridge} -j ACCEPT`]),
   ];
 }

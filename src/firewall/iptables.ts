@@ -2,6 +2,7 @@ import { messageOf, unavailable } from "../errors/index.ts";
 import type { IpFamily } from "../units/index.ts";
 import { CurrentRules } from "./current-rules.ts";
 import type { Firewall } from "./firewall.ts";
+import { foreignBridges } from "./foreign-bridges.ts";
 import {
   changeTables,
   hasChain,
@@ -34,13 +35,17 @@ export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions)
   const rules = new CurrentRules();
   const inTurn = createQueue();
   const prefix = name.toUpperCase();
-  const chainsOf = (family: IpFamily) => ownChains(prefix, USER_CHAIN, rules, family);
+  const chainsOf = (tables: Tables, family: IpFamily) => {
+    const bridges = rules.networks.map(({ bridge }) => bridge);
+    const others = foreignBridges(tables.get("filter") ?? "", `${prefix}-FORWARD`, bridges);
+    return ownChains(prefix, USER_CHAIN, rules, family, others);
+  };
   let watch: Disposable | undefined;
 
   async function putFamily(program: IptablesProgram, family: IpFamily): Promise<boolean> {
     const tables = await readTables(program);
     if (tables === undefined) return false;
-    await changeTables(program, changesFor(tables, chainsOf(family)));
+    await changeTables(program, changesFor(tables, chainsOf(tables, family)));
     return true;
   }
   const put = async () => {
@@ -56,16 +61,22 @@ export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions)
       await put();
     });
 
-  /** Somebody changed a table of iptables; our own changes are heard of too, and leave nothing to put back. */
+  /**
+   * Somebody changed a table of iptables: another engine has one bridge more or less, or our rules are gone. Our own
+   * changes are heard of too, and leave nothing to do.
+   */
   const check = () => {
     inTurn(async () => {
       if (watch === undefined) return;
-      const whole = await Promise.all(
-        PROGRAMS.map(async ([program, family]) => isWhole(await readTables(program), chainsOf(family))),
+      const states = await Promise.all(
+        PROGRAMS.map(async ([program, family]) => {
+          const tables = await readTables(program);
+          return tables === undefined ? "whole" : stateOf(tables, chainsOf(tables, family));
+        }),
       );
-      if (whole.every(Boolean)) return;
-      log.warn(`packet rules of the chains ${prefix}-* were removed by another program and are put back`);
-      await put();
+      if (states.includes("removed"))
+        log.warn(`packet rules of the chains ${prefix}-* were removed by another program and are put back`);
+      if (states.some((state) => state !== "whole")) await put();
     }).catch((error) => log.error(`the packet rules could not be put back: ${messageOf(error)}`));
   };
 
@@ -102,8 +113,10 @@ export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions)
       inTurn(async () => {
         watch?.[Symbol.dispose]();
         watch = undefined;
-        for (const [program, family] of PROGRAMS)
-          await changeTables(program, removalsOf((await readTables(program)) ?? new Map(), chainsOf(family)));
+        for (const [program, family] of PROGRAMS) {
+          const tables = (await readTables(program)) ?? new Map();
+          await changeTables(program, removalsOf(tables, chainsOf(tables, family)));
+        }
       }),
     async [Symbol.asyncDispose]() {
       watch?.[Symbol.dispose]();
@@ -152,16 +165,20 @@ function removalsOf(tables: Tables, chains: readonly OwnChain[]): Map<string, Ta
 
 /**
  * Whether every chain has as many rules as it is to have, and every jump to it is there. The rules' words are not
- * compared: iptables-save(8) writes them differently. A family that the kernel does not have lacks nothing.
+ * compared, but for those on other engines' bridges: iptables-save(8) writes them differently.
  */
-function isWhole(tables: Tables | undefined, chains: readonly OwnChain[]): boolean {
-  if (tables === undefined) return true;
-  return chains.every(({ table, chain, rules, jumps }) => {
+function stateOf(tables: Tables, chains: readonly OwnChain[]): "whole" | "outdated" | "removed" {
+  let state: "whole" | "outdated" = "whole";
+  for (const { table, chain, rules, jumps } of chains) {
     const text = tables.get(table) ?? "";
-    return (
-      hasChain(text, chain) &&
-      rulesOf(text, chain).length === rules.length &&
-      jumps.every((jump) => rulesOf(text, jump.from).includes(jumpRule(jump, chain)))
-    );
-  });
+    const there = rulesOf(text, chain);
+    const isAsked = jumps.every((jump) => rulesOf(text, jump.from).includes(jumpRule(jump, chain)));
+    const own = (rule: string) => !isOnOthers(rule);
+    if (!hasChain(text, chain) || !isAsked || there.filter(own).length !== rules.filter(own).length)
+      return "removed";
+    if (there.filter(isOnOthers).join("\n") !== rules.filter(isOnOthers).join("\n")) state = "outdated";
+  }
+  return state;
 }
+
+const isOnOthers = (rule: string): boolean => / -j RETURN$/.test(rule);

@@ -12,10 +12,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Finished, type ProgramOptions, runProgram } from "../harness/index.ts";
+import { type Finished, type ProgramOptions, runProgram, type TestMachine } from "../harness/index.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 let count = 0;
+
+export interface DockerdOptions {
+  /** Programs by the names that `docker run --runtime` takes. */
+  readonly runtimes?: Readonly<Record<string, string>>;
+  /** Where its network is, instead of in a namespace of its own. */
+  readonly machine?: TestMachine;
+}
 
 /**
  * Debian's dockerd (package docker.io), as the engine that Gantry is compared with. It runs in network, mount and
@@ -29,12 +36,13 @@ export class Dockerd implements AsyncDisposable {
   /** All its containers' control groups are below this one. */
   readonly #cgroup = `gantry-dockerd-${process.pid}-${count++}`;
   readonly #runtimes: Readonly<Record<string, string>>;
+  readonly #machine: TestMachine | undefined;
   #process: ChildProcess | undefined;
   #log = "";
 
-  /** `runtimes`: programs by the names that `docker run --runtime` takes. */
-  constructor(runtimes: Readonly<Record<string, string>> = {}) {
+  constructor({ runtimes = {}, machine }: DockerdOptions = {}) {
     this.#runtimes = runtimes;
+    this.#machine = machine;
   }
 
   async start(): Promise<void> {
@@ -65,11 +73,14 @@ export class Dockerd implements AsyncDisposable {
       bip: "172.31.0.1/16",
       "storage-driver": await storageDriver(folder),
     };
+    const network = this.#machine === undefined ? ["--net"] : [];
+    const [program = "", ...words] = [...(this.#machine?.enter ?? []), "setpriv"];
     const child = spawn(
-      "setpriv",
+      program,
       [
+        ...words,
         ...["--pdeathsig", "KILL"],
-        ...["unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"],
+        ...["unshare", ...network, "--mount", "--pid", "--ipc", "--fork", "--kill-child", "--mount-proc"],
         ...["sh", "-ec", script, "dockerd"],
         ...Object.entries(place).flatMap(([name, value]) => [`--${name}`, value]),
       ],
@@ -156,8 +167,8 @@ async function storageDriver(folder: string): Promise<string> {
   return exitCode === 0 ? "overlay2" : "vfs";
 }
 
-export async function startDockerd(runtimes: Readonly<Record<string, string>> = {}): Promise<Dockerd> {
-  const dockerd = new Dockerd(runtimes);
+export async function startDockerd(options: DockerdOptions = {}): Promise<Dockerd> {
+  const dockerd = new Dockerd(options);
   try {
     await dockerd.start();
   } catch (error) {

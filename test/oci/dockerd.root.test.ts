@@ -15,7 +15,7 @@ beforeAll(async () => {
     for a in sh cat echo id ls sleep grep ip stty true ping; do ln -s busybox ${root}/bin/$a; done
     tar -C ${root} -cf ${folder}/box.tar .`;
   await runProgram("sh", ["-ec", script]);
-  dockerd = await startDockerd({ gantry: writeWrapper(join(folder, "gantry-oci")) });
+  dockerd = await startDockerd({ runtimes: { gantry: writeWrapper(join(folder, "gantry-oci")) } });
   await dockerd.docker("import", join(folder, "box.tar"), "box");
 }, 90_000);
 afterAll(async () => {
