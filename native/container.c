@@ -256,6 +256,7 @@ static int run(const struct operation *op) {
     case OP_SECCOMP: return close_on_exec() || process_seccomp(op, failure) ? -1 : 0;
     case OP_WORKING_DIRECTORY: return process_working_directory(state.root, op, failure);
     case OP_MOUNT_FROM_NAMESPACE: return mount_from_namespace(state.root, op, failure);
+    case OP_UNION_PATH: return mount_union_path(state.root, op, failure);
     case OP_TMPFS_COPY_UP: return mount_tmpfs_copy_up(state.root, op, failure);
     case OP_SESSION_KEYRING: return process_session_keyring(op, failure);
     case OP_RUNTIME_HOOKS: return await_hooks();

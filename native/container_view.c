@@ -35,7 +35,7 @@ static int is_mount_point(int fd) {
 
 static const char *place_of(const struct operation *op) {
     if (op->code == OP_BIND) return op->f[1].s;
-    return op->code == OP_MOUNT ? op->f[2].s : NULL;
+    return op->code == OP_MOUNT || op->code == OP_UNION_PATH ? op->f[2].s : NULL;
 }
 
 /* One line of /proc/PID/cgroup for each hierarchy, "NUMBER:CONTROLLERS:PATH"; any of them may be below the group. */

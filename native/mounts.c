@@ -177,6 +177,44 @@ int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *fa
     return mount_attach(tree, target, failure, path);
 }
 
+/*
+ * A path in a mount that is nowhere yet. Kernels before 6.15 clone only what is in a mount namespace, so it is put on the
+ * root for as long as that takes; look-ups that begin at the root's descriptor do not meet it there.
+ */
+static int clone_path_in(int tree, int root, const char *path, struct failure *failure) {
+    if (mount_attach(tree, root, failure, path)) return -1;
+    AUTO_FD found = root_open(tree, path, O_PATH);
+    int clone = found < 0 ? -1 : sys_open_tree(found, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    if (clone < 0) fail(failure, "path in the source", path);
+    char place[64] = "/proc/self/fd/";
+    append_number(place, sizeof place, (uint64_t)tree);
+    if (umount2(place, MNT_DETACH) == 0) return clone;
+    fail(failure, "umount2", path);
+    if (clone >= 0) close(clone);
+    return -1;
+}
+
+int mount_union_path(int root, const struct operation *op, struct failure *failure) {
+    const char *below = op->f[1].s, *path = op->f[2].s;
+    AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    if (fs < 0) return fail(failure, "fsopen", "overlay");
+    const char *cursor = op->f[0].s;
+    for (uint32_t i = 0; i < op->f[0].n; i++) {
+        const char *lower = plan_list_next(&cursor);
+        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", lower)) return fail(failure, "overlay lower folder", lower);
+    }
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "overlay", path);
+    AUTO_FD whole = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
+    if (whole < 0) return fail(failure, "fsmount", "overlay");
+    AUTO_FD tree = clone_path_in(whole, root, below, failure);
+    if (tree < 0) return -1;
+    struct stat st;
+    if (fstat(tree, &st)) return fail(failure, "stat", below);
+    AUTO_FD target = root_make_target(root, path, S_ISDIR(st.st_mode), S_ISDIR(st.st_mode) ? 0755 : 0644);
+    if (target < 0) return fail(failure, "mount target", path);
+    return mount_attach(tree, target, failure, path);
+}
+
 /* What is to be bound, or a path in it: that is a container's to fill, so no link in it leads out. */
 static int clone_source(const struct operation *op, struct failure *failure) {
     const char *source = op->f[0].s, *below = op->f[6].s;
@@ -188,7 +226,7 @@ static int clone_source(const struct operation *op, struct failure *failure) {
     AUTO_FD folder = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
     AUTO_FD found = folder < 0 ? -1 : root_open(folder, below, O_PATH);
     int tree = found < 0 ? -1 : sys_open_tree(found, "", flags | AT_EMPTY_PATH);
-    return tree < 0 ? fail(failure, "path in the volume", below) : tree;
+    return tree < 0 ? fail(failure, "path in the source", below) : tree;
 }
 
 int mount_bind_source(const struct operation *op, struct made_mount *made, struct failure *failure) {

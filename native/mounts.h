@@ -27,6 +27,8 @@ int mount_filesystem_tree(const struct operation *op, struct failure *failure);
 int mount_filesystem(int root, const struct operation *op, int tree, struct failure *failure);
 /* A tmpfs filled with what the root has at its place. */
 int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *failure);
+/* A file or folder in a read-only union of folders. */
+int mount_union_path(int root, const struct operation *op, struct failure *failure);
 /* What is to be bound, detached and with its owners; and both in one, when `made` is NULL or holds none. */
 int mount_bind_source(const struct operation *op, struct made_mount *made, struct failure *failure);
 int mount_bind(int root, const struct operation *op, const struct made_mount *made, struct failure *failure);

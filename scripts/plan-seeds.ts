@@ -161,6 +161,13 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
       { op: "mount-from-namespace", namespace: "/proc/7/ns/mnt", source: "/dev/shm", target: "/dev/shm" },
       { op: "session-keyring", name: "_ses.c0ffee" },
       { op: "tmpfs-copy-up", target: "/run", attributes: { nosuid: true }, data: "size=64k" },
+      {
+        op: "union-path",
+        lower: ["/l/2", "/l/1"],
+        path: "a/b",
+        target: "/m",
+        attributes: { readonly: true },
+      },
       { op: "runtime-hooks" },
       { op: "hook", stage: "at-start", hook },
       { op: "time-offsets", lines: "monotonic 86400 0\n" },

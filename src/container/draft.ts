@@ -4,6 +4,7 @@ import { randomHex, wallClockNs } from "../platform/index.ts";
 import { OWN_RUNTIME } from "../runtime/foreign/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { validateHealth } from "./health/index.ts";
+import { resolveLinks } from "./links.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import { type MountRequest, parseMounts } from "./mounts/index.ts";
 import { generateName, isValidName } from "./names/index.ts";
@@ -76,6 +77,7 @@ export async function draftContainer(
     restartCount: 0,
   };
   validateNetworkMode(record, hostnameGiven);
+  hostConfig.Links = resolveLinks(context, record);
   return { record, warnings };
 }
 

@@ -7,6 +7,7 @@ import type { ExecConfig, ExecInspect } from "../wire/index.ts";
 import { withDetachKeys } from "./attach.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import type { ExecRecord } from "./exec-table.ts";
+import { linkEnvironment } from "./links.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { AttachedStreams } from "./service.ts";
@@ -104,7 +105,13 @@ async function launchExec(
   config: ExecConfig,
 ): Promise<Task> {
   try {
-    const { plan, how } = await context.planner.planExec(record, pid, exec.id, config);
+    const { plan, how } = await context.planner.planExec(
+      record,
+      pid,
+      exec.id,
+      config,
+      linkEnvironment(context, record, { required: false }),
+    );
     const task = await context.launcher.launch(exec.id, plan, how);
     context.execTasks.set(exec.id, task);
     return task;

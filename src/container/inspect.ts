@@ -1,6 +1,7 @@
 import { formatTimestamp } from "../units/index.ts";
 import type { ContainerInspect, EndpointSettings, MountPoint, NetworkSettings } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
+import { describeLinks } from "./links.ts";
 import { networkModeOf } from "./network-mode.ts";
 import type { ContainerRecord, ResolvedMount } from "./record.ts";
 import { filesOf } from "./start.ts";
@@ -38,7 +39,7 @@ export async function inspectContainer(
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: execs.length === 0 ? null : execs,
-    HostConfig: definition.hostConfig,
+    HostConfig: { ...definition.hostConfig, Links: describeLinks(context, record) },
     GraphDriver: { Name: "overlay2", Data: graphData(context, record) },
     ...(options.size ? await sizesOf(context, record) : {}),
     Mounts: definition.mounts.map(mountPointOf),

@@ -27,6 +27,8 @@ export interface LaunchRequest {
   readonly record: ContainerRecord;
   readonly networkOperations: readonly Operation[];
   readonly joined: JoinedNamespaces;
+  /** Variables that its links give to it; its own are stronger. */
+  readonly linked: readonly string[];
   /** Host paths of the container's generated files. */
   readonly files: ContainerFiles;
   /** The tree to run in, instead of the container's own snapshot. */
@@ -68,5 +70,11 @@ export interface LaunchPlanner {
   root(id: string): SnapshotMount;
   view(record: ContainerRecord, files: ContainerFiles): ContainerView;
   /** One more process, the exec `id`, in a running container whose first process is `pid`. */
-  planExec(record: ContainerRecord, pid: number, id: string, exec: ExecConfig): Promise<PlannedLaunch>;
+  planExec(
+    record: ContainerRecord,
+    pid: number,
+    id: string,
+    exec: ExecConfig,
+    linked: readonly string[],
+  ): Promise<PlannedLaunch>;
 }

@@ -73,9 +73,15 @@ export function createLaunchPlanner({
   taskFolder,
   shim,
 }: LaunchPlannerOptions): LaunchPlanner {
-  const specOf = (record: ContainerRecord, files: ContainerFiles, joined: JoinedNamespaces) =>
+  const specOf = (
+    record: ContainerRecord,
+    files: ContainerFiles,
+    joined: JoinedNamespaces,
+    linked: readonly string[],
+  ) =>
     buildSpec({
       record,
+      linked,
       files,
       joined,
       layout,
@@ -122,7 +128,7 @@ export function createLaunchPlanner({
   }
 
   return {
-    async plan({ record, networkOperations, joined, files, tree, isPreview = false, mounts = [] }) {
+    async plan({ record, networkOperations, joined, linked, files, tree, isPreview = false, mounts = [] }) {
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
       const parent = cgroupParentOf(hostConfig);
@@ -131,7 +137,7 @@ export function createLaunchPlanner({
       const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
       const hooks = edits.flatMap((edit) => edit.hooks);
-      const own = applyEdits(specOf(record, files, joined), edits);
+      const own = applyEdits(specOf(record, files, joined, linked), edits);
       const shifted = mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) }));
       const spec = { ...own, mounts: [...own.mounts, ...shifted] };
       const user = userOf(config.User, [...(hostConfig.GroupAdd ?? []), ...groups]);
@@ -212,9 +218,9 @@ export function createLaunchPlanner({
         group: cgroupPathOf({ record, cgroupParent }),
       };
     },
-    async planExec(record, pid, id, exec) {
+    async planExec(record, pid, id, exec, linked) {
       const { config, hostConfig } = record.definition;
-      const process = buildExecProcess(record, exec);
+      const process = buildExecProcess(record, exec, linked);
       const stdio = { stdin: exec.AttachStdin, stdinOnce: true };
       const user = userOf(exec.User || config.User, hostConfig.GroupAdd ?? []);
       const runtime = runtimeOf(record);
@@ -233,7 +239,7 @@ export function createLaunchPlanner({
         return { plan: launch.plan, how: { bundle: launch.bundle } };
       }
       const plan = compileExec({
-        spec: specOf(record, NO_FILES, {}),
+        spec: specOf(record, NO_FILES, {}, linked),
         keyring: keyringOf(record.id),
         process,
         pid,

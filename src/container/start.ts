@@ -8,6 +8,7 @@ import type { ContainerContext } from "./dependencies.ts";
 import { handleEnd } from "./end.ts";
 import { stopHealth, watchHealth } from "./health/index.ts";
 import type { ContainerFiles, JoinedNamespaces, LaunchRequest } from "./launch-planner.ts";
+import { linkEnvironment } from "./links.ts";
 import { networkModeOf, sandboxRequest } from "./network-mode.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -116,12 +117,13 @@ async function connect(
   const mode = networkModeOf(record.definition.hostConfig);
   if (mode.kind === "container") {
     const other = filesOf(context, context.table.find(mode.reference).id);
-    return { record, joined, networkOperations: [], files: { ...other, log } };
+    return { record, joined, linked: [], networkOperations: [], files: { ...other, log } };
   }
   const files = filesOf(context, record.id);
+  const linked = linkEnvironment(context, record, { required: true });
   const networkOperations = await context.network.open(sandboxRequest(record, files));
   undo.defer(() => context.network.close(record.id));
-  return { record, joined, networkOperations, files };
+  return { record, joined, linked, networkOperations, files };
 }
 
 /** Where a container's generated files and its log lie. */

@@ -81,6 +81,7 @@ export async function runStep(
   const { plan, how } = await planner.plan({
     record,
     networkOperations,
+    linked: [],
     joined: {},
     files,
     tree: request.tree,

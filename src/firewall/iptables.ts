@@ -105,7 +105,7 @@ export function createIptablesFirewall({ name, shimPath, log }: FirewallOptions)
       PROGRAMS.filter(([, family]) =>
         about.networks.some(({ subnets }) => subnets.some((subnet) => subnet.family === family)),
       ).flatMap(([, family]) =>
-        ownChains(prefix, USER_CHAIN, about, family).flatMap(({ table, chain, rules: own }) =>
+        ownChains(prefix, USER_CHAIN, about, family, []).flatMap(({ table, chain, rules: own }) =>
           own.map((rule) => ({ chain: table, rule: `-A ${chain} ${rule}` })),
         ),
       ),

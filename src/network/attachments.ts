@@ -1,8 +1,9 @@
-import { invalid, unsupported } from "../errors/index.ts";
+import { invalid } from "../errors/index.ts";
 import { formatIp, parseIp, parsePrefix, prefixContains } from "../units/index.ts";
 import type { EndpointSettings } from "../wire/index.ts";
 import type { NetworkContext } from "./context.ts";
 import { subnetOf } from "./drivers/index.ts";
+import { linkLocalPrefix } from "./link-local.ts";
 import { findNetwork } from "./networks/index.ts";
 import type { EndpointConfig, EndpointRecord, NetworkRecord } from "./record.ts";
 import type { AttachRequest } from "./service.ts";
@@ -69,8 +70,13 @@ function configOf(settings: Partial<EndpointSettings>, links: readonly string[])
 function checkConfig(network: NetworkRecord, config: EndpointConfig): void {
   const problem = (sentence: string) =>
     invalid(`invalid config for network ${network.name}: invalid endpoint settings:\n${sentence}`);
-  if (config.linkLocal.length > 0)
-    throw unsupported("link-local addresses of a container cannot be chosen with this engine");
+  for (const text of config.linkLocal) {
+    const address = parseIp(text);
+    if (address === undefined || linkLocalPrefix(address) === undefined)
+      throw invalid(`invalid link local IP address: ${text}`);
+    if (address.family === 6 && !network.enableIPv6)
+      throw problem(`the link-local address ${text} needs a network with IPv6`);
+  }
   if (config.mac !== undefined && !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(config.mac))
     throw invalid(`invalid MAC address: ${config.mac}`);
   if (config.mac !== undefined && network.driver === "host")

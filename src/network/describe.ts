@@ -29,11 +29,12 @@ function settingsOf(context: NetworkContext, { networkId, config, live }: Endpoi
   const { ipv4, ipv6 } = live ?? {};
   return {
     IPAMConfig:
-      config.ipv4 === undefined && config.ipv6 === undefined
+      config.ipv4 === undefined && config.ipv6 === undefined && config.linkLocal.length === 0
         ? null
         : {
             ...(config.ipv4 === undefined ? {} : { IPv4Address: config.ipv4 }),
             ...(config.ipv6 === undefined ? {} : { IPv6Address: config.ipv6 }),
+            ...(config.linkLocal.length === 0 ? {} : { LinkLocalIPs: [...config.linkLocal] }),
           },
     Links: config.links.length === 0 ? null : [...config.links],
     Aliases: config.aliases.length === 0 ? null : [...config.aliases],

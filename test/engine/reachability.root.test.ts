@@ -48,6 +48,31 @@ function familiesOf(name: string): readonly Family[] {
   return network.families;
 }
 
+/** The packet that opens an association (RFC 9260 3.3.2): header with its CRC32c, and one INIT chunk. */
+function sctpInit(sourcePort: number, destinationPort: number): Buffer {
+  const packet = Buffer.alloc(32);
+  packet.writeUInt16BE(sourcePort, 0);
+  packet.writeUInt16BE(destinationPort, 2);
+  packet.writeUInt8(1, 12);
+  packet.writeUInt16BE(20, 14);
+  packet.writeUInt32BE(0x1234_5678, 16);
+  packet.writeUInt32BE(65_536, 20);
+  packet.writeUInt16BE(1, 24);
+  packet.writeUInt16BE(1, 26);
+  packet.writeUInt32BE(1, 28);
+  packet.writeUInt32LE(crc32c(packet), 8);
+  return packet;
+}
+
+function crc32c(bytes: Buffer): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1;
+  }
+  return (crc ^ 0xffff_ffff) >>> 0;
+}
+
 /** Whether a connection from one container to another's own address is to be made. */
 function meets(from: string, to: string): boolean {
   const [a, b] = [networkOf(from), networkOf(to)];
@@ -226,6 +251,19 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
       ),
     );
   }, 60_000);
+
+  test("a published port of SCTP leads to its container", async () => {
+    // Not every kernel has sockets of SCTP, so both ends look at packets.
+    const wait = `socket(S, 2, 3, 132) or die $!; print STDOUT "listening\\n";
+      while (sysread(S, $p, 999)) { ($s, $d, $t) = unpack("nn", substr($p, 20)); if ($d == 90) { print "from $s to $d\\n"; exit } }`;
+    const place = ["--name", "sctp", "-p", "8020:90/sctp", "-v", "/:/host:ro"];
+    await docker("run", "-d", ...place, "busybox", "chroot", "/host", "perl", "-e", `$| = 1; ${wait}`);
+    await daemon.untilLog("sctp", "listening");
+    const send = `socket(S, 2, 3, 132) or die $!; send(S, pack("H*", "${sctpInit(4321, 8020).toString("hex")}"), 0, pack("Sna4x8", 2, 0, pack("C4", ${MACHINE[4].replaceAll(".", ",")}))) or die $!`;
+    await world.run("perl", ["-e", send]);
+    await daemon.untilLog("sctp", "from 4321 to 90");
+    await docker("rm", "-f", "sctp");
+  });
 
   test("what is published to loopback is not for neighbours, nor the machine's loopback for containers", async () => {
     const place = ["--name", "inner", "-h", "inner", "-p", "127.0.0.1:8010:80"];

@@ -118,7 +118,7 @@ test("a path in a volume is mounted, and no link in it leads out", async () => {
   expect(await run(sub("a/b"), "cat /m/file")).toBe("deep");
   expect(await run(sub("in"), "cat /m/file")).toBe("deep");
   // "/etc" is taken from the volume's own root, where there is none.
-  expect(await refusal("run", "--rm", ...sub("out"), "busybox", "true")).toContain("path in the volume out");
+  expect(await refusal("run", "--rm", ...sub("out"), "busybox", "true")).toContain("path in the source out");
   expect(await refusal("run", "--rm", ...sub("../x"), "busybox", "true")).toContain(
     "must be a relative path",
   );
@@ -133,6 +133,39 @@ test("an image is mounted read-only, and stays while a container has it", async 
   expect(await run(mount, "/image/bin/busybox echo ran; touch /image/x 2>&1 | grep -c Read-only")).toBe(
     "ran\n1",
   );
+});
+
+test("a path in an image is mounted alone, and no link in it leads out", async () => {
+  const sub = (image: string, path: string) => [
+    "--mount",
+    `type=image,source=${image},target=/m,image-subpath=${path}`,
+  ];
+  await docker(
+    "run",
+    "--name",
+    "layered",
+    "busybox",
+    "sh",
+    "-c",
+    "mkdir -p /d/e; echo deep > /d/e/f; ln -s /etc /d/out",
+  );
+  await docker("commit", "layered", "layered");
+  // One layer is bound, several are a union; a file is mounted as a file.
+  expect(await run(sub("busybox", "bin"), "ls /m/busybox; ls /m | grep -c ^etc$ || true")).toBe(
+    "/m/busybox\n0",
+  );
+  expect(await run(sub("layered", "d/e"), "cat /m/f; touch /m/x 2>&1 | grep -c Read-only")).toBe("deep\n1");
+  expect(await run(sub("layered", "d/e/f"), "cat /m; grep -c ' /m ' /proc/self/mountinfo")).toBe("deep\n1");
+  // "/etc" is the image's own.
+  expect(await run(sub("layered", "d/out"), "ls -d /m/group")).toBe("/m/group");
+  expect(await refusal("run", "--rm", ...sub("layered", "d/missing"), "busybox", "true")).toContain(
+    "no such file or directory",
+  );
+  expect(await refusal("run", "--rm", ...sub("layered", "../d"), "busybox", "true")).toContain(
+    "must be a relative path within the image",
+  );
+  await docker("rm", "layered");
+  await docker("rmi", "layered");
 });
 
 test("owners of a bind change places with the container's user", async () => {

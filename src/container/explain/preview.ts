@@ -5,6 +5,7 @@ import type { SnapshotMount } from "../../snapshot/index.ts";
 import type { ContainerVolumes, Volume, VolumeRequest } from "../../volume/index.ts";
 import type { ContainerContext } from "../dependencies.ts";
 import { mountRequestsOf } from "../draft.ts";
+import { linkEnvironment } from "../links.ts";
 import { resolveMounts } from "../mounts/index.ts";
 import { attachRequest, networkModeOf, sandboxRequest } from "../network-mode.ts";
 import type { ContainerRecord } from "../record.ts";
@@ -34,6 +35,7 @@ export async function previewLaunch(
   const { plan, spec } = await context.planner.plan({
     record,
     joined,
+    linked: linkEnvironment(context, record, { required: true }),
     networkOperations: operations,
     files,
     isPreview: true,

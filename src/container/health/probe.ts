@@ -4,6 +4,7 @@ import { randomHex, wallClockNs } from "../../platform/index.ts";
 import { formatTimestamp } from "../../units/index.ts";
 import type { ExecConfig, HealthResult } from "../../wire/index.ts";
 import type { ContainerContext } from "../dependencies.ts";
+import { linkEnvironment } from "../links.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { HealthCheck } from "./config.ts";
 
@@ -36,7 +37,13 @@ async function run(
   { command, timeoutMs }: HealthCheck,
 ): Promise<Pick<HealthResult, "ExitCode" | "Output">> {
   const id = randomHex(32);
-  const { plan, how } = await context.planner.planExec(record, pid, id, execOf(command));
+  const { plan, how } = await context.planner.planExec(
+    record,
+    pid,
+    id,
+    execOf(command),
+    linkEnvironment(context, record, { required: false }),
+  );
   const task = await context.launcher.launch(id, plan, how);
   try {
     await using streams = await task.attach({ stdin: false, stdout: true, stderr: true });

@@ -124,25 +124,27 @@ function parseMount(mount: Mount): MountRequest {
       if (mount.BindOptions !== undefined) throw refuse("field BindOptions must not be specified");
       if (source !== "") checkVolumeName(source, source);
       const options = mount.VolumeOptions ?? {};
-      const subpath = options.Subpath ?? "";
-      if (subpath.startsWith("/") || subpath.split("/").includes(".."))
-        throw refuse(`field VolumeOptions.Subpath must be a relative path within the volume`);
       return {
         ...volume(source, target, options.DriverConfig?.Name ?? ""),
         readonly,
         noCopy: options.NoCopy ?? false,
         driverOptions: options.DriverConfig?.Options ?? {},
         labels: options.Labels ?? {},
-        subpath,
+        subpath: subpathOf("VolumeOptions", options.Subpath ?? "", refuse),
       };
     }
     case "image": {
       if (source === "") throw refuse("field Source must not be empty");
       if (mount.BindOptions !== undefined) throw refuse("field BindOptions must not be specified");
       if (mount.VolumeOptions !== undefined) throw refuse("field VolumeOptions must not be specified");
-      if ((mount.ImageOptions?.Subpath ?? "") !== "")
-        throw refuse("a path in an image cannot be mounted by this engine; mount the whole image");
-      return { ...plain, type: "image", source, target, readonly: true };
+      return {
+        ...plain,
+        type: "image",
+        source,
+        target,
+        readonly: true,
+        subpath: subpathOf("ImageOptions", mount.ImageOptions?.Subpath ?? "", refuse),
+      };
     }
     case "tmpfs": {
       if (source !== "") throw refuse("field Source must not be specified");
@@ -158,6 +160,19 @@ function parseMount(mount: Mount): MountRequest {
     default:
       throw refuse("mount type unknown");
   }
+}
+
+/** A path in what is mounted; "" for the whole. */
+function subpathOf(
+  options: "VolumeOptions" | "ImageOptions",
+  subpath: string,
+  refuse: (why: string) => Error,
+): string {
+  if (subpath.startsWith("/") || subpath.split("/").includes(".."))
+    throw refuse(
+      `field ${options}.Subpath must be a relative path within the ${options === "ImageOptions" ? "image" : "volume"}`,
+    );
+  return subpath;
 }
 
 const plain = {

@@ -68,6 +68,7 @@ async function resolveOne(
         copyUp: false,
         anonymous: false,
         image: { id, chainId },
+        ...(request.subpath === "" ? {} : { subpath: request.subpath }),
       };
     }
     case "bind": {

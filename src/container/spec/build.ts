@@ -18,6 +18,8 @@ export interface SpecInput {
   readonly record: ContainerRecord;
   readonly files: ContainerFiles;
   readonly joined: JoinedNamespaces;
+  /** Variables that its links give to it. */
+  readonly linked: readonly string[];
   readonly layout: CgroupLayout;
   /** The group of containers without --cgroup-parent, such as "/gantry". */
   readonly cgroupParent: string;
@@ -40,7 +42,7 @@ export function buildSpec(input: SpecInput): Spec {
     ociVersion: OCI_VERSION,
     ...(host.UTSMode === "host" ? {} : { hostname: config.Hostname, domainname: config.Domainname }),
     root: { path: "rootfs", readonly: host.ReadonlyRootfs },
-    process: processOf(config, host),
+    process: processOf(config, host, input.linked),
     mounts: mountsOf({
       host,
       mounts,
@@ -115,7 +117,7 @@ function networkSysctls(
 const mappedFromZero = (entries: readonly IdMapEntry[]): number =>
   entries.reduce((end, { containerId, size }) => (containerId === end ? end + size : end), 0);
 
-function processOf(config: ContainerConfig, host: HostConfig): Process {
+function processOf(config: ContainerConfig, host: HostConfig, linked: readonly string[]): Process {
   const security = parseSecurityOptions(host);
   const names = capabilitiesOf(host);
   const [height = 0, width = 0] = host.ConsoleSize;
@@ -125,7 +127,7 @@ function processOf(config: ContainerConfig, host: HostConfig): Process {
     // Names are looked up in the container's own files; see compile.
     user: { uid: 0, gid: 0, umask: 0o022 },
     args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])],
-    env: environmentOf(config, config.Env),
+    env: environmentOf(config, linked),
     cwd: config.WorkingDir || "/",
     capabilities: capabilitySets(names, config.User),
     rlimits: parseRlimits(host.Ulimits ?? []),
@@ -141,21 +143,29 @@ function capabilitySets(names: string[], user: string) {
   return { bounding: names, effective: held, permitted: held, inheritable: [], ambient: [] };
 }
 
-function environmentOf(config: ContainerConfig, own: readonly string[]): string[] {
+/** The standard variables, those of links, then the container's own; each may say otherwise than those before it. */
+function environmentOf(config: ContainerConfig, linked: readonly string[]): string[] {
   const standard = [DEFAULT_PATH, `HOSTNAME=${config.Hostname}`, ...(config.Tty ? ["TERM=xterm"] : [])];
-  const merged = mergeEnvironment(standard, own);
+  const given = mergeEnvironment(standard, linked);
+  const merged = mergeEnvironment(given, config.Env);
   return [
-    ...merged.filter((entry) => standard.includes(entry)),
-    ...merged.filter((entry) => !standard.includes(entry)),
+    ...standard.filter((entry) => merged.includes(entry)),
+    ...linked.filter((entry) => merged.includes(entry)),
+    ...merged.filter((entry) => !given.includes(entry)),
   ];
 }
 
 /** One more process in a container: the container's own, with what the request says instead. */
-export function buildExecProcess(record: ContainerRecord, exec: ExecConfig): Process {
+export function buildExecProcess(
+  record: ContainerRecord,
+  exec: ExecConfig,
+  linked: readonly string[],
+): Process {
   const { config, hostConfig } = record.definition;
   const base = processOf(
     { ...config, Tty: exec.Tty, User: exec.User || config.User },
     { ...hostConfig, Privileged: hostConfig.Privileged || exec.Privileged },
+    linked,
   );
   const [height = 0, width = 0] = exec.ConsoleSize ?? [];
   return {

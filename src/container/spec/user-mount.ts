@@ -1,4 +1,4 @@
-import { invalid } from "../../errors/index.ts";
+import { invalid, unsupported } from "../../errors/index.ts";
 import { hostIdOf, specIdMappings } from "../../runtime/compile/index.ts";
 import type { IdMapEntry, IdMaps } from "../../runtime/index.ts";
 import type { SpecMount } from "../../runtime/spec/index.ts";
@@ -26,7 +26,7 @@ export function userMount(item: ResolvedMount, { user, layersOf, idMaps }: UserM
       options: ["noexec", "nosuid", "nodev", ...own],
     };
   }
-  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId), idMaps);
+  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId), subpath, idMaps);
   const options = [item.nonRecursive ? "bind" : "rbind", item.Propagation || "rprivate", access];
   if (!item.RW && !item.readonlyNonRecursive) options.push("rro");
   if (item.copyUp) options.push("copy-up");
@@ -47,9 +47,18 @@ export const shiftedBy = (idMaps: IdMaps | undefined): Pick<SpecMount, "uidMappi
     ? {}
     : { uidMappings: specIdMappings(idMaps.uids), gidMappings: specIdMappings(idMaps.gids) };
 
-/** The layers of an image above each other, read-only. One layer is what it is; a union has at least two. */
-function imageMount(destination: string, layers: readonly string[], idMaps: IdMaps | undefined): SpecMount {
+/**
+ * The layers of an image above each other, read-only, or a path in them. One layer is what it is; a union has at least two. Throws
+ * unsupported for a path in a union whose owners would have to be shifted.
+ */
+function imageMount(
+  destination: string,
+  layers: readonly string[],
+  subpath: string | undefined,
+  idMaps: IdMaps | undefined,
+): SpecMount {
   const [only, second] = layers;
+  const below = subpath === undefined ? {} : { subpath };
   if (only !== undefined && second === undefined)
     return {
       destination,
@@ -57,12 +66,18 @@ function imageMount(destination: string, layers: readonly string[], idMaps: IdMa
       source: only,
       options: ["bind", "rprivate", "ro", "nosuid", "nodev"],
       ...shiftedBy(idMaps),
+      ...below,
     };
+  if (subpath !== undefined && idMaps !== undefined)
+    throw unsupported(
+      "a path in an image of several layers cannot be mounted into a container with a user namespace",
+    );
   return {
     destination,
     type: "overlay",
     source: "overlay",
     options: ["ro", "nosuid", "nodev", ...layers.map((folder) => `lowerdir+=${folder}`)],
+    ...below,
   };
 }
 

@@ -3,6 +3,7 @@ import { addAddress, type KernelRequest, linkUp, NETLINK_ROUTE, type PeerLink } 
 import { parseIp, parsePrefix } from "../../units/index.ts";
 import type { NetworkContext } from "../context.ts";
 import { type LinkPlan, OPTION, subnetOf } from "../drivers/index.ts";
+import { linkLocalPrefix } from "../link-local.ts";
 import type { EndpointConfig, NetworkRecord } from "../record.ts";
 import type { LiveRecord } from "../table.ts";
 
@@ -41,7 +42,7 @@ export function linkOf(context: NetworkContext, network: NetworkRecord, { live }
 }
 
 /** What is done to the link inside of the container's namespace: its values, its addresses, and up. */
-export function interfaceRequests(network: NetworkRecord, { live }: LiveRecord): KernelRequest[] {
+export function interfaceRequests(network: NetworkRecord, { live, config }: LiveRecord): KernelRequest[] {
   const { interfaceName: name, interfaceIndex: index } = live;
   const addresses = ([4, 6] as const).flatMap((family) => {
     const address = parseIp((family === 4 ? live.ipv4 : live.ipv6) ?? "");
@@ -49,12 +50,19 @@ export function interfaceRequests(network: NetworkRecord, { live }: LiveRecord):
     if (address === undefined || prefix === undefined) return [];
     return [{ protocol: NETLINK_ROUTE, message: addAddress(index, address, prefix.length) }];
   });
+  const linkLocal = config.linkLocal.flatMap((text) => {
+    const address = parseIp(text);
+    const length = address === undefined ? undefined : linkLocalPrefix(address);
+    if (address === undefined || length === undefined) return [];
+    return [{ protocol: NETLINK_ROUTE, message: addAddress(index, address, length) }];
+  });
   return [
     { sysctl: `net/ipv6/conf/${name}/disable_ipv6`, value: live.ipv6 === undefined ? "1" : "0" },
     // Neighbours that knew the address with another MAC are told of the new one.
     { sysctl: `net/ipv4/conf/${name}/arp_notify`, value: "1" },
     ...(live.ipv6 === undefined ? [] : [{ sysctl: `net/ipv6/conf/${name}/ndisc_notify`, value: "1" }]),
     ...addresses,
+    ...linkLocal,
     { protocol: NETLINK_ROUTE, message: linkUp(index) },
   ];
 }

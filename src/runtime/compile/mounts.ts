@@ -101,6 +101,10 @@ export function compileMount(mount: SpecMount): Operation {
       ...(propagation === undefined ? {} : { propagation }),
     };
   }
+  if (type === "overlay" && subpath !== undefined) {
+    const lower = data.map((option) => option.replace(/^lowerdir\+=/, ""));
+    return { op: "union-path", lower, path: subpath, target: destination, attributes };
+  }
   if (copyUp && type === "tmpfs")
     return { op: "tmpfs-copy-up", target: destination, attributes, data: data.join(",") };
   return { op: "mount", fstype: type, source, target: destination, attributes, data: data.join(",") };

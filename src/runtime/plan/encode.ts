@@ -80,6 +80,8 @@ function fieldsOf(o: Operation): Field[] {
       return [o.source];
     case "mount":
       return [o.fstype, o.source, o.target, mountAttributes(o.attributes), o.data, o.createMode ?? 0];
+    case "union-path":
+      return [o.lower, o.path, o.target, mountAttributes(o.attributes)];
     case "tmpfs-copy-up":
       return [o.target, mountAttributes(o.attributes), o.data];
     case "bind": {

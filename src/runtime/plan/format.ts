@@ -131,6 +131,11 @@ export const OPERATIONS = {
   "tmpfs-copy-up": { code: 62, phase: "container", fields: { target: "s", attributes: "u", data: "s" } },
   "session-keyring": { code: 63, phase: "container", fields: { name: "s" } },
   adopt: { code: 64, phase: "host", fields: { pidFile: "s", consoleSocket: "s", atStart: "u" } },
+  "union-path": {
+    code: 65,
+    phase: "container",
+    fields: { lower: "l", path: "s", target: "s", attributes: "u" },
+  },
 } as const satisfies Readonly<Record<OperationName, OperationLayout>>;
 
 const NAMES = new Map<number, OperationName>(

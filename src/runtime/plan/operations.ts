@@ -158,6 +158,14 @@ export type Operation =
       readonly data: string;
       readonly createMode?: number;
     }
+  /** A file or folder in a read-only union of folders, topmost first; links on `path` do not lead out of it. */
+  | {
+      readonly op: "union-path";
+      readonly lower: readonly string[];
+      readonly path: string;
+      readonly target: string;
+      readonly attributes: MountAttributes;
+    }
   /** A tmpfs that begins with a copy of what the root has at `target`. */
   | {
       readonly op: "tmpfs-copy-up";

@@ -290,6 +290,11 @@ const MEANINGS: Meanings = {
       `fsopen("tmpfs"), fsconfig(${quote(data)}), fsmount(), move_mount(→ ${quote(target)})`,
     why: "a file system in memory that begins with what the image has there",
   },
+  "union-path": {
+    call: ({ lower, path, target }) =>
+      `fsopen("overlay"), fsconfig(lowerdir+ × ${lower.length}), fsmount(), open_tree(${quote(path)} in it), move_mount(→ ${quote(target)})`,
+    why: "a path in an image, whose links do not lead out of it",
+  },
   "session-keyring": {
     call: ({ name }) => `keyctl(KEYCTL_JOIN_SESSION_KEYRING, ${quote(name)})`,
     why: "keys of its own, in place of the launcher's",
