@@ -1,13 +1,15 @@
 import { constants } from "node:fs";
 import { posix } from "node:path";
-import { finished, type Readable } from "node:stream";
-import { EngineError, notFound } from "../errors/index.ts";
+import { finished, Readable } from "node:stream";
+import { conflict, EngineError, notFound } from "../errors/index.ts";
+import type { Lock } from "../platform/index.ts";
 import { createFileCopier, type FileCopier, type PathStatus } from "../runtime/files/index.ts";
 import type { PathStat } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { notify } from "./notify.ts";
 import type { ContainerRecord } from "./record.ts";
 import type { ExtractOptions } from "./service.ts";
+import { StallGuard } from "./stall.ts";
 import { filesOf } from "./start.ts";
 import { isRunning } from "./state.ts";
 import { acquireVolumes, releaseVolumes } from "./volume-use.ts";
@@ -25,7 +27,10 @@ export async function statContainerPath(
   return pathStatOf(absolute, status);
 }
 
-/** What is at a path, as a tar. A stopped container stays locked until the stream is read or destroyed. */
+/**
+ * What is at a path, as a tar. A stopped container stays locked until the stream is read or destroyed; the stream fails
+ * with conflict when it stands still while others wait for the container.
+ */
 export async function packContainerPath(
   context: ContainerContext,
   reference: string,
@@ -38,15 +43,22 @@ export async function packContainerPath(
   const { status, content } = await opened.copier
     .pack(absolute, name === "/" ? "" : name, signal)
     .catch((error) => explain(error, path, reference));
+  const { lock, record } = opened;
   const owned = opened.move();
-  finished(content, () => {
+  const guard =
+    lock === undefined ? undefined : new StallGuard(lock, () => guarded.destroy(stalled(reference)));
+  const guarded = guard === undefined ? content : Readable.from(guard.watch(content), { objectMode: false });
+  finished(guarded, () => {
+    guard?.[Symbol.dispose]();
+    // What is left unread still has its helper.
+    content.destroy();
     owned.disposeAsync().catch((error) => context.log.error(`files of ${reference}: ${String(error)}`));
   });
-  notify(context, opened.record, "archive-path");
-  return { stat: pathStatOf(absolute, status), content };
+  notify(context, record, "archive-path");
+  return { stat: pathStatOf(absolute, status), content: guarded };
 }
 
-/** Unpack a tar into a folder of the container. */
+/** Unpack a tar into a folder of the container. Throws conflict when it stands still while others wait for the container. */
 export async function unpackIntoContainer(
   context: ContainerContext,
   reference: string,
@@ -61,10 +73,30 @@ export async function unpackIntoContainer(
     keepKinds: noOverwriteDirNonDir,
     ...(copyUidGid && User !== "" ? { owner: User } : {}),
   };
+  const stall = new AbortController();
+  using guard =
+    opened.lock === undefined
+      ? undefined
+      : new StallGuard(opened.lock, () => stall.abort(stalled(reference)));
   await opened.copier
-    .unpack(absolutePath(path), archive, options, signal)
-    .catch((error) => explain(error, path, reference));
+    .unpack(
+      absolutePath(path),
+      guard?.watch(archive) ?? archive,
+      options,
+      AbortSignal.any([signal, stall.signal]),
+    )
+    .catch((error) => {
+      stall.signal.throwIfAborted();
+      explain(error, path, reference);
+    });
   notify(context, opened.record, "extract-to-dir");
+}
+
+interface OpenedFiles {
+  readonly record: ContainerRecord;
+  readonly copier: FileCopier;
+  /** The container's, as long as it is held. */
+  readonly lock: Lock | undefined;
 }
 
 /**
@@ -74,7 +106,7 @@ export async function unpackIntoContainer(
 async function openFiles(
   context: ContainerContext,
   reference: string,
-): Promise<AsyncDisposableStack & { record: ContainerRecord; copier: FileCopier }> {
+): Promise<AsyncDisposableStack & OpenedFiles> {
   const { id } = context.table.find(reference);
   await using stack = new AsyncDisposableStack();
   const lock = await context.locks.acquire(id);
@@ -85,14 +117,21 @@ async function openFiles(
   const { group, operations } = context.planner.view(record, filesOf(context, id));
   if (isRunning(state)) {
     const copier = createFileCopier(context.shim, { operations, process: { pid: state.pid, group } });
-    return Object.assign(stack.move(), { record, copier });
+    return Object.assign(stack.move(), { record, copier, lock: undefined });
   }
   const kept = held.move();
   stack.defer(() => kept.dispose());
   await acquireVolumes(context, record);
   stack.defer(() => releaseVolumes(context, record));
-  return Object.assign(stack.move(), { record, copier: createFileCopier(context.shim, { operations }) });
+  return Object.assign(stack.move(), {
+    record,
+    copier: createFileCopier(context.shim, { operations }),
+    lock,
+  });
 }
+
+const stalled = (reference: string): EngineError =>
+  conflict(`the copy was ended: it stood still while another operation waited for container ${reference}`);
 
 function explain(error: unknown, path: string, reference: string): never {
   if (error instanceof EngineError && error.kind === "not-found")

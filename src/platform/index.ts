@@ -5,7 +5,7 @@ export { removeTree, writeFileAtomic } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
 export { type Limiter, limiter } from "./limiter.ts";
 export { lockDatabaseFile } from "./lock.ts";
-export { type KeyedMutex, keyedMutex } from "./mutex.ts";
+export { type KeyedMutex, keyedMutex, type Lock } from "./mutex.ts";
 export { verifyBcrypt } from "./password.ts";
 export { randomHex } from "./random.ts";
 export { sourceTreeShimPath } from "./shim-path.ts";

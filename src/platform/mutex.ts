@@ -1,21 +1,31 @@
 /** Mutual exclusion by key: one holder a key at a time, waiters in order of arrival. */
 export interface KeyedMutex {
-  /** Dispose the result to let the next one in. */
-  acquire(key: string): Promise<Disposable>;
+  acquire(key: string): Promise<Lock>;
+}
+
+/** Dispose it to let the next one in. */
+export interface Lock extends Disposable {
+  /** Resolves once somebody waits for it. */
+  readonly wanted: Promise<void>;
 }
 
 export function keyedMutex(): KeyedMutex {
-  const tails = new Map<string, Promise<void>>();
+  /** The last in each line: its end, and how to tell it that another one came. */
+  const tails = new Map<string, { readonly ended: Promise<void>; readonly want: () => void }>();
   return {
     async acquire(key) {
       const before = tails.get(key);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      tails.set(key, promise);
-      await before;
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      const { promise: wanted, resolve: want } = Promise.withResolvers<void>();
+      const tail = { ended, want };
+      tails.set(key, tail);
+      before?.want();
+      await before?.ended;
       return {
+        wanted,
         [Symbol.dispose]() {
-          if (tails.get(key) === promise) tails.delete(key);
-          resolve();
+          if (tails.get(key) === tail) tails.delete(key);
+          end();
         },
       };
     },

@@ -18,6 +18,7 @@ test("holders of one key take turns, other keys do not wait", async () => {
     order.push("second");
     held[Symbol.dispose]();
   });
+  await first.wanted;
   (await mutex.acquire("b"))[Symbol.dispose]();
   order.push("first");
   first[Symbol.dispose]();

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { text } from "node:stream/consumers";
+import { GANTRY, startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 let folder: string;
@@ -57,6 +60,50 @@ describe("docker cp", () => {
     await docker("cp", join(folder, "in"), "stopped:/data/");
     expect(await inside("cat /scratch/in /data/in")).toBe("in\nin\n");
   });
+
+  test("is told on a terminal by Gantry's client as by Docker's", async () => {
+    const terminal = { rows: 24, columns: 80 };
+    for (const words of [
+      ["cp", join(folder, "note"), "running:/tmp/"],
+      ["cp", "running:/tmp/note", join(folder, "told")],
+      ["cp", "-q", "running:/tmp/note", join(folder, "told")],
+    ]) {
+      const theirs = await daemon.inTerminal(terminal, ...words);
+      const ours = await daemon.inTerminal({ ...terminal, client: GANTRY }, ...words);
+      // What is told on the way is taken back; an archive's size is that of its writer's headers as well.
+      const settled = ({ stdout }: { stdout: string }) =>
+        (stdout.split("\x1b[u\x1b[2K").at(-1) ?? "").replace(/copied \S+/, "copied");
+      expect(settled(ours)).toBe(settled(theirs));
+    }
+    const { stdout } = await daemon.inTerminal(
+      { ...terminal, client: GANTRY },
+      ...["cp", join(folder, "note"), "running:/tmp/"],
+    );
+    expect(stdout).toStartWith("\x1b[sPreparing to copy...");
+  });
+
+  test("that stands still does not keep a stopped container from others", async () => {
+    await docker("create", "--name", "large", "busybox", "true");
+    writeFileSync(join(folder, "zeros"), Buffer.alloc(32 << 20));
+    await docker("cp", join(folder, "zeros"), "large:/zeros");
+    await docker("create", "--name", "filled", "busybox", "true");
+    const socketPath = daemon.host.slice("unix://".length);
+    const out = request({ socketPath, path: "/containers/large/archive?path=/zeros" });
+    out.end();
+    // Nobody reads its body.
+    const [content] = await once(out, "response");
+    const into = request({ socketPath, method: "PUT", path: "/containers/filled/archive?path=/" });
+    into.write(readFileSync(join(folder, "zeros")).subarray(0, 512));
+    into.on("error", () => undefined);
+    const answered = once(into, "response");
+    const removed = await daemon.docker({ limitMs: 50_000 }, "rm", "large", "filled");
+    expect(removed).toMatchObject({ exitCode: 0, stderr: "" });
+    const [refused] = await answered;
+    expect(refused.statusCode).toBe(409);
+    expect(await text(refused)).toContain("stood still while another operation waited for container filled");
+    into.destroy();
+    await expect(text(content)).rejects.toThrow();
+  }, 60_000);
 
   test("leaves out what the engine mounts", async () => {
     const { stderr, exitCode } = await daemon.docker("cp", "running:/proc/cpuinfo", "-");

@@ -32,6 +32,7 @@ export const cp: Command = {
       throw new ExitError(1, "copying between containers is not supported");
     const container = source.container || destination.container;
     if (container === "") throw new ExitError(1, "must specify at least one container source");
+    const quiet = flags.has("quiet") ? flags.bool("quiet") : process.stdout.isTTY !== true;
     using folder = temporaryFolder();
     const request = {
       client,
@@ -40,12 +41,12 @@ export const cp: Command = {
       source: source.path,
       destination: destination.path,
       followLink: flags.bool("follow-link"),
+      quiet,
     };
     const copied =
       source.container === ""
         ? await copyToContainer({ ...request, copyUidGid: flags.bool("archive") })
         : await copyFromContainer(request);
-    const quiet = flags.has("quiet") ? flags.bool("quiet") : process.stdout.isTTY !== true;
     if (copied !== undefined && !quiet)
       printError(`Successfully copied ${humanSize(copied.bytes, 3)} to ${copied.place}`);
     return 0;

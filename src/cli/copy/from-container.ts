@@ -5,6 +5,7 @@ import type { FileCopier } from "../../runtime/files/index.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { writeOut } from "../output/print.ts";
 import { absolute, type CopyInfo, clean, destinationInfo, prepareCopy, rebase, splitPath } from "./paths.ts";
+import { CopyProgress } from "./progress.ts";
 import { archivePath, counted, isFolder, isLink, statOf, statRemote } from "./remote.ts";
 
 export interface CopyRequest {
@@ -14,6 +15,7 @@ export interface CopyRequest {
   readonly source: string;
   readonly destination: string;
   readonly followLink: boolean;
+  readonly quiet: boolean;
 }
 
 /** Copy out of a container. Gives what was copied where, or undefined when it went to stdout. */
@@ -32,7 +34,8 @@ export async function copyFromContainer(
   }
   const info: CopyInfo = { ...source, exists: true, isFolder: isFolder(statOf(call.response.headers)) };
   const { folder, rename } = prepareCopy(info, await destinationInfo(place));
-  const archive = counted(call.response.body);
+  using progress = new CopyProgress("from", request.quiet);
+  const archive = counted(call.response.body, progress.count);
   const ownName = splitPath(info.path).base;
   const renamed = rename ?? (info.rebaseName === "" ? undefined : ([ownName, info.rebaseName] as const));
   const options = {

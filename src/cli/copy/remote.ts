@@ -34,12 +34,16 @@ export function statOf(headers: ReadonlyMap<string, string>): PathStat {
 }
 
 /** Passes bytes on and counts them. */
-export function counted(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> & { bytes: number } {
+export function counted(
+  source: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncIterable<Uint8Array> & { bytes: number } {
   const counter = {
     bytes: 0,
     async *[Symbol.asyncIterator]() {
       for await (const chunk of source) {
         counter.bytes += chunk.length;
+        onBytes(counter.bytes);
         yield chunk;
       }
     },

@@ -4,6 +4,7 @@ import { errnoOf } from "../../errors/index.ts";
 import { ExitError } from "../command/usage-error.ts";
 import type { CopyRequest } from "./from-container.ts";
 import { absolute, baseOf, type CopyInfo, prepareCopy, rebase, splitPath, systemError } from "./paths.ts";
+import { CopyProgress } from "./progress.ts";
 import { archivePath, counted, isDevice, isFolder, isLink, statRemote } from "./remote.ts";
 
 /** Copy into a container. Gives what was copied where. */
@@ -31,7 +32,8 @@ export async function copyToContainer(
   const own = info.rebaseName || splitPath(info.path).base;
   const name = rename?.[1] ?? (own === "/" ? "" : own);
   const { content } = await copier.pack(info.path, name, new AbortController().signal);
-  const archive = counted(content);
+  using progress = new CopyProgress("to", request.quiet);
+  const archive = counted(content, progress.count);
   try {
     await send(folder, archive);
   } finally {
