@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { conflict, errnoOf } from "../../errors/index.ts";
 import type { NetworkPath } from "../../network/index.ts";
 import type { DecodedPlan } from "../../runtime/index.ts";
 import type { Spec } from "../../runtime/spec/index.ts";
@@ -13,7 +14,7 @@ import { draftContainer } from "../draft.ts";
 import { networkModeOf } from "../network-mode.ts";
 import type { ContainerRecord } from "../record.ts";
 import type { CreateRequest } from "../service.ts";
-import { isRunning } from "../state.ts";
+import { isRunning, type LivingState } from "../state.ts";
 import { namespacesOf, plannedNamespaces } from "./namespaces.ts";
 import { explainPlan, plannedMounts } from "./plan.ts";
 import { type LaunchPreview, previewLaunch, previewRequest } from "./preview.ts";
@@ -29,12 +30,27 @@ export async function explainContainer(
 ): Promise<ContainerExplanation> {
   const record = context.table.find(reference);
   const { state } = record;
-  const plan = isRunning(state) ? context.launcher.planOf(record.id) : undefined;
-  if (!isRunning(state) || plan === undefined) {
+  if (!isRunning(state)) {
     const preview = await previewLaunch(context, record);
     const root = await rootOf(context, record, { isMade: true });
     return { ...plannedParts(context, record, preview), Root: root, Status: state.status };
   }
+  try {
+    return await explainRunning(context, record, state);
+  } catch (cause) {
+    // The kernel's files of a process go with it.
+    if (errnoOf(cause) !== "ENOENT" && errnoOf(cause) !== "ESRCH") throw cause;
+    throw conflict(`container ${record.id} has just ended`, { cause });
+  }
+}
+
+async function explainRunning(
+  context: ContainerContext,
+  record: ContainerRecord,
+  state: LivingState,
+): Promise<ContainerExplanation> {
+  // One that an older engine launched has left none.
+  const plan = context.launcher.planOf(record.id) ?? { start: "on-request", leave: false, operations: [] };
   const others = context.table
     .list()
     .flatMap((other) =>
