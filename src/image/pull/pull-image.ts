@@ -38,15 +38,31 @@ export function pullImage(
 ): AsyncIterable<ProgressMessage> {
   const reference = parseReference(text);
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const begin = (work: (report: Report, stop: AbortSignal) => Promise<void>) =>
+    progressOf(
+      (report, stop) =>
+        work(report, stop).catch((error: unknown) => {
+          throw failureOf(error, stop);
+        }),
+      signal,
+    );
   if (options.allTags === true)
-    return progressOf((report, stop) => pullAll(context, reference, options, report, stop), signal);
+    return begin((report, stop) => pullAll(context, reference, options, report, stop));
   const whole = withDefaultTag(reference);
   const builtin = findBuiltin(context, whole);
   if (builtin !== undefined && !context.registries.hasMirrors(whole.registry, whole.path)) {
     requirePlatform(builtin.name, { os: "linux", architecture: "amd64" }, options.platform);
     return pullBuiltin(context, whole, builtin, signal);
   }
-  return progressOf((report, stop) => pullOne(context, whole, options, platform, report, stop), signal);
+  return begin((report, stop) => pullOne(context, whole, options, platform, report, stop));
+}
+
+function failureOf(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return cancelled("the pull was cancelled", { cause: error });
+  // To "unauthorized" Docker's client answers by asking for a password, also where there is nobody to ask.
+  if (error instanceof EngineError && error.kind === "unauthorized")
+    return new EngineError("forbidden", error.message, { cause: error });
+  return error;
 }
 
 async function pullOne(
@@ -58,12 +74,8 @@ async function pullOne(
   signal: AbortSignal,
 ): Promise<void> {
   const repository = open(context, reference, options);
-  try {
-    const isFresh = await pullReference(context, repository, reference, platform, report, signal);
-    report(statusOf(familiarString(reference), isFresh));
-  } catch (error) {
-    throw signal.aborted ? cancelled("the pull was cancelled", { cause: error }) : error;
-  }
+  const isFresh = await pullReference(context, repository, reference, platform, report, signal);
+  report(statusOf(familiarString(reference), isFresh));
 }
 
 const statusOf = (name: string, isFresh: boolean): ProgressMessage => ({

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { cutAfter, FaultyRegistry } from "../../../test/registry/faulty-registry.ts";
+import { cutAfter, FaultyRegistry, USER } from "../../../test/registry/faulty-registry.ts";
 import { digestOf } from "../../content/index.ts";
 import { RegistryNetwork } from "../../registry/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
@@ -253,6 +253,20 @@ test("a registry that dies in the middle fails the pull; what was had is not dow
 });
 
 const artifact = () => ({ mediaType: "application/vnd.acme.config+json", digest: digestOf(""), size: 0 });
+
+test("an account that is wrong is refused without a question for another one; the right one is let in", async () => {
+  for (const auth of ["basic", "bearer"] as const) {
+    await using locked = await FaultyRegistry.start({ auth });
+    locked.addImage("app", "v1", [await layer("a")]);
+    const attempt = (credentials: typeof USER) =>
+      Array.fromAsync(engine.images.pull(`${locked.host}/app:v1`, { credentials }, never));
+    await expect(attempt({ ...USER, password: "wrong" })).rejects.toMatchObject({
+      kind: "forbidden",
+      message: expect.stringContaining("unauthorized: "),
+    });
+    await attempt(USER);
+  }
+});
 
 describe("what is wrong is refused, leaves nothing, and does not stand in the way of the next attempt", () => {
   const cases: [string, (digest: string) => void, string][] = [
