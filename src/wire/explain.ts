@@ -43,6 +43,8 @@ export interface ExplainedCgroup {
     Use: string | null;
     Unit: "bytes" | "processes" | "";
   }[];
+  /** Percent of the last ten seconds in which some of its processes waited; null where the kernel does not tell. */
+  Pressure: Record<"cpu" | "memory" | "io", number> | null;
 }
 
 export interface ExplainedRoot {

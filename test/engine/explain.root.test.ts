@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { ContainerExplanation } from "../../src/wire/index.ts";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
@@ -36,6 +36,9 @@ test("a running container is explained as the kernel has it", async () => {
   expect(memory?.Limit).toBe(String(64 * 1024 * 1024));
   expect(Number(memory?.Use)).toBeGreaterThan(0);
   expect(readFileSync(memory?.File ?? "", "utf8").trim()).toBe(memory?.Limit ?? "");
+
+  const pressures = web.Cgroup.Folders.filter(({ Folder }) => existsSync(`${Folder}/cpu.pressure`));
+  expect(web.Cgroup.Pressure === null).toBe(pressures.length === 0);
 
   const inside = await docker("exec", "web", "cat", "/proc/mounts");
   expect(web.Mounts.map(({ Target }) => Target)).toEqual(

@@ -94,7 +94,12 @@ function limits({ Cgroup }: ContainerExplanation): string[] {
     ];
     return [...(Name === file ? [] : [Name]), file, words.join(", ")];
   });
-  return [...columns(rows), "  in the folders", ...columns(folders)];
+  const pressure = Object.entries(Cgroup.Pressure ?? {}).map(([what, percent]) => [
+    `waiting for ${what}`,
+    `${what}.pressure`,
+    `some of its processes in ${percent.toFixed(2)}% of the last ten seconds`,
+  ]);
+  return [...columns([...rows, ...pressure]), "  in the folders", ...columns(folders)];
 }
 
 function quantity(text: string, unit: string): string {

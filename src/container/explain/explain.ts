@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { conflict, errnoOf } from "../../errors/index.ts";
 import type { NetworkPath } from "../../network/index.ts";
+import type { CgroupStatistics } from "../../runtime/cgroup/index.ts";
 import type { DecodedPlan } from "../../runtime/index.ts";
 import type { Spec } from "../../runtime/spec/index.ts";
 import type {
@@ -144,10 +145,23 @@ function cgroupOf(context: ContainerContext, record: ContainerRecord): Explained
       Use: use ?? null,
       Unit: unit,
     })),
+    Pressure: pressureOf(group.statistics()),
   };
 }
 
-function placeOf(context: ContainerContext, record: ContainerRecord): Omit<ExplainedCgroup, "Limits"> {
+const pressureOf = ({ pressure }: CgroupStatistics): ExplainedCgroup["Pressure"] =>
+  pressure === undefined
+    ? null
+    : {
+        cpu: pressure.cpu.some.avg10,
+        memory: pressure.memory.some.avg10,
+        io: pressure.io.some.avg10,
+      };
+
+function placeOf(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Omit<ExplainedCgroup, "Limits" | "Pressure"> {
   const group = context.groups.of(record);
   return {
     Path: group.path,
@@ -170,6 +184,7 @@ function plannedCgroup(context: ContainerContext, record: ContainerRecord, { lin
       Use: null,
       Unit: "",
     })),
+    Pressure: null,
   };
 }
 
