@@ -9,6 +9,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "overlay_notes.h"
+
 /*
  * Names a layer may not set: overlayfs reads these as orders (show another folder here, take the data from there),
  * so an image could use them to reach files of the host. Whiteouts and opaque folders have their own notation in tar.
@@ -19,12 +21,13 @@ static bool forbidden(const char *name) {
 
 /* A file system without this kind of attribute, a kind of file or a user that cannot have it, lose it silently, as with Docker. */
 static bool tolerable(const char *name, int error) {
-    return error == ENOTSUP || (error == EPERM && (strncmp(name, "user.", 5) == 0 || geteuid() != 0));
+    bool unprivileged = geteuid() != 0 || in_user_namespace();
+    return error == ENOTSUP || (error == EPERM && (strncmp(name, "user.", 5) == 0 || unprivileged));
 }
 
 int attributes_set_opaque(int fd, struct archive_failure *failure) {
-    if (fsetxattr(fd, "trusted.overlay.opaque", "y", 1, 0) == 0) return 0;
-    return archive_fail_errno(failure, errno, "setxattr trusted.overlay.opaque");
+    if (fsetxattr(fd, overlay_opaque_attribute(), "y", 1, 0) == 0) return 0;
+    return archive_fail_errno(failure, errno, "setxattr %s", overlay_opaque_attribute());
 }
 
 int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "archive_tree.h"
+#include "overlay_notes.h"
 
 /* A folder on the way down: its sorted names, and which is next. */
 struct level {
@@ -119,9 +120,9 @@ static int read_xattrs(struct pack *pack, const char *proc_path, struct tar_entr
         ssize_t size = lgetxattr(proc_path, name, value, sizeof value);
         if (size < 0 && (errno == ENODATA || has_vanished(pack, errno))) continue;
         if (size < 0) return archive_fail_errno(pack->failure, errno, "getxattr %.64s", name);
-        if (strcmp(name, "trusted.overlay.opaque") == 0) *opaque = size == 1 && *value == 'y';
+        if (strcmp(name, overlay_opaque_attribute()) == 0) *opaque = size == 1 && *value == 'y';
         /* overlayfs's own notes describe this mount, not the layer. */
-        if (strncmp(name, "trusted.overlay.", 16) == 0) continue;
+        if (is_overlay_note(name)) continue;
         if (!is_layer(pack) && strcmp(name, "security.capability") != 0) continue;
         struct tar_xattr *grown = realloc(entry->xattrs, (entry->xattr_count + 1) * sizeof *grown);
         if (grown == NULL) return archive_fail_errno(pack->failure, errno, "memory for extended attributes");

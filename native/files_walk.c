@@ -17,6 +17,7 @@
 #include "archive_tree.h"
 #include "cleanup.h"
 #include "files_view.h"
+#include "overlay_notes.h"
 
 enum { MAX_READ = 1 << 20 };
 
@@ -146,7 +147,7 @@ int files_list(int root, const char *base, struct archive_failure *failure) {
 
 /* What overlayfs notes for itself is not the file's. */
 static bool is_own(const char *name) {
-    return strncmp(name, "trusted.overlay.", 16) != 0;
+    return !is_overlay_note(name);
 }
 
 static int hash_xattrs(int fd, struct sha256_ctx *hash) {

@@ -11,6 +11,8 @@ int mode_netlink(int argc, char **argv);
 int mode_netlink_watch(int argc, char **argv);
 int mode_identity(int argc, char **argv);
 int mode_names(int argc, char **argv);
+int mode_rootless(int argc, char **argv);
+int mode_rootless_wait(int argc, char **argv);
 int mode_seccomp(int argc, char **argv);
 
 #endif

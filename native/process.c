@@ -39,6 +39,14 @@ static int get_permitted(uint64_t *permitted) {
     return 0;
 }
 
+/* In a user namespace that an ordinary user has made without newgidmap(1): nobody has more than one group there. */
+static int groups_are_denied(int root) {
+    char text[8] = "";
+    AUTO_FD self = root_open(root, "proc/self", O_PATH | O_DIRECTORY);
+    AUTO_FD fd = self < 0 ? -1 : root_open_nolinks(self, "setgroups", O_RDONLY);
+    return fd >= 0 && read(fd, text, sizeof text - 1) > 0 && strncmp(text, "deny", 4) == 0;
+}
+
 int process_user(int root, const struct operation *op, struct identity *identity, struct failure *failure) {
     if (op->f[0].u == 0) {
         identity->uid = (uid_t)op->f[1].u;
@@ -60,8 +68,10 @@ int process_user(int root, const struct operation *op, struct identity *identity
         if (fstat(fd, &st) == 0 && st.st_uid != identity->uid && !S_ISREG(st.st_mode) && st.st_rdev != 0x103)
             (void)fchown(fd, identity->uid, (gid_t)-1);
     }
-    if (setgroups(identity->group_count, identity->groups) && !(errno == EPERM && identity->group_count == 0))
-        return fail(failure, "setgroups", "");
+    if (setgroups(identity->group_count, identity->groups)) {
+        int why = errno;
+        if (why != EPERM || (identity->group_count > 0 && !groups_are_denied(root))) return fail_with(failure, why, "setgroups", "");
+    }
     if (op->f[7].u <= 0777) umask((mode_t)op->f[7].u);
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)) return fail(failure, "prctl", "PR_SET_KEEPCAPS");
     if (setresgid(identity->gid, identity->gid, identity->gid)) return fail(failure, "setresgid", "");

@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import type { Engine } from "../daemon/index.ts";
 import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
+import { isInUserNamespace } from "../platform/index.ts";
 import { buildRoutes } from "./build.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
@@ -187,8 +188,10 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
       if (unix !== undefined) {
         await removeStale(unix);
         await listening(build(), { path: unix });
-        chmodSync(unix, 0o660);
-        const group = groupNamed("docker");
+        // In a user namespace the user's own alone.
+        const isOfUser = isInUserNamespace();
+        chmodSync(unix, isOfUser ? 0o600 : 0o660);
+        const group = isOfUser ? undefined : groupNamed("docker");
         if (group !== undefined) chownSync(unix, 0, group);
         return;
       }

@@ -1,4 +1,6 @@
+import { accessSync, constants } from "node:fs";
 import { DEFAULT_HOST, EngineClient } from "../client/index.ts";
+import { userHost } from "../platform/places/index.ts";
 import { ENGINE_VERSION } from "../wire/index.ts";
 import { execute } from "./command/execute.ts";
 import { parseFlags } from "./command/flags.ts";
@@ -60,14 +62,26 @@ function unknown(what: string, help: string): number {
 }
 
 function clientFor(given: string): EngineClient {
-  const host = given || process.env.GANTRY_HOST || process.env.DOCKER_HOST || DEFAULT_HOST;
+  const uid = process.getuid?.() ?? 0;
+  const own = uid === 0 || mayUse(DEFAULT_HOST) ? DEFAULT_HOST : userHost(uid);
+  const host = given || process.env.GANTRY_HOST || process.env.DOCKER_HOST || own;
   return new EngineClient(host, async () => {
-    // Only the daemon of this machine with its default places is ours to start.
-    if (host !== DEFAULT_HOST || process.getuid?.() !== 0) return false;
+    // Only the daemon of this machine, or of this user, with its default places is ours to start.
+    if (host !== own || (uid !== 0 && own === DEFAULT_HOST)) return false;
     const { startDaemonInBackground } = await import("./daemon/autostart.ts");
-    await startDaemonInBackground();
+    await startDaemonInBackground(uid);
     return true;
   });
+}
+
+/** Whether this user is let in by the machine's own daemon, as members of its group are. */
+function mayUse(host: string): boolean {
+  try {
+    accessSync(host.slice("unix://".length), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 let exitCode: number;

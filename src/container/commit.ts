@@ -18,7 +18,8 @@ export async function commitContainer(
   using _lock = await context.locks.acquire(id);
   const record = context.table.find(id);
   const { config, imageId } = record.definition;
-  const mustPause = options.pause && isRunning(record.state) && record.state.status !== "paused";
+  const mustPause =
+    options.pause && context.groups.exist && isRunning(record.state) && record.state.status !== "paused";
   const groups = context.groups.of(record);
   if (mustPause) await groups.freeze();
   let image: string;

@@ -4,6 +4,7 @@ import {
   cgroupOperations,
   cgroupVersion,
   controlGroup,
+  hasGroups,
   type LimitSupport,
   limitSupport,
 } from "../runtime/cgroup/index.ts";
@@ -15,6 +16,8 @@ import { cgroupPathOf } from "./spec/index.ts";
 export interface ContainerGroups {
   readonly version: "1" | "2";
   readonly support: LimitSupport;
+  /** Whether there are any: an engine of an ordinary user may have none. */
+  readonly exist: boolean;
   /** That of a running container. */
   of(record: ContainerRecord): ControlGroup;
   /** The files that a start would write, and what into them. */
@@ -25,6 +28,7 @@ export interface ContainerGroups {
 export function createContainerGroups(layout: CgroupLayout, cgroupParent: string): ContainerGroups {
   return {
     version: cgroupVersion(layout),
+    exist: hasGroups(layout),
     support: limitSupport(layout, cgroupParent),
     planned: (record, resources) =>
       cgroupOperations({ layout, path: cgroupPathOf({ record, cgroupParent }), resources }).flatMap(

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { type CgroupLayout, prepareCgroupParent } from "../runtime/cgroup/index.ts";
+import { type CgroupLayout, hasGroups, prepareCgroupParent } from "../runtime/cgroup/index.ts";
 import {
   type CompileInput,
   compileExec,
@@ -52,6 +52,8 @@ export interface LaunchPlannerOptions {
   readonly taskFolder: (id: string) => string;
   /** The native helper. */
   readonly shim: string;
+  /** How many groups there are for a container without a user namespace of its own. */
+  readonly groups: number;
 }
 
 /** A tree whose changes become a layer: a renamed folder is copied, for a note of where it was means nothing elsewhere. */
@@ -72,6 +74,7 @@ export function createLaunchPlanner({
   bundles,
   taskFolder,
   shim,
+  groups: groupCount,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (
     record: ContainerRecord,
@@ -86,6 +89,7 @@ export function createLaunchPlanner({
       joined,
       layout,
       cgroupParent,
+      groupCount,
       layersOf: (chainId) => snapshotter.view(chainId).lower,
     });
 
@@ -215,7 +219,8 @@ export function createLaunchPlanner({
           ...mounts.map(compileMount),
           ...(ReadonlyRootfs ? [{ op: "root-readonly" as const }] : []),
         ],
-        group: cgroupPathOf({ record, cgroupParent }),
+        // Without control groups nothing but the process itself says whose it is.
+        group: hasGroups(layout) ? cgroupPathOf({ record, cgroupParent }) : "",
       };
     },
     async planExec(record, pid, id, exec, linked) {

@@ -1,5 +1,5 @@
 import { conflict } from "../errors/index.ts";
-import { listProcesses } from "../runtime/ps/index.ts";
+import { listProcesses, processesInNamespaceOf } from "../runtime/ps/index.ts";
 import type { TopReply } from "../wire/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { isRunning } from "./state.ts";
@@ -17,6 +17,9 @@ export async function topContainer(
   if (record.state.status === "restarting")
     throw conflict(`Container ${record.id} is restarting, wait until the container is running`);
   if (!isRunning(record.state)) throw conflict(`container ${record.id} is not running`);
-  const { titles, rows } = await listProcesses(context.groups.of(record).processes(), psArgs);
+  const pids = context.groups.exist
+    ? context.groups.of(record).processes()
+    : processesInNamespaceOf(record.state.pid);
+  const { titles, rows } = await listProcesses(pids, psArgs);
   return { Titles: titles, Processes: rows };
 }

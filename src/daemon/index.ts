@@ -1,2 +1,2 @@
 export type { Engine } from "./engine.ts";
-export { type EngineOptions, type OwnedEngine, openEngine } from "./open-engine.ts";
+export { type EngineOptions, type OwnedEngine, openEngine, type RootlessNetwork } from "./open-engine.ts";

@@ -13,6 +13,7 @@ import {
   installShim,
   lockDatabaseFile,
   openEmbeddedArchive,
+  ownIds,
   randomHex,
   writeFileAtomic,
 } from "../platform/index.ts";
@@ -23,6 +24,7 @@ import {
   readRegistryRules,
 } from "../registry/index.ts";
 import {
+  type CgroupLayout,
   cgroupVersion,
   prepareCgroupParent,
   readCgroupLayout,
@@ -54,12 +56,22 @@ export interface EngineOptions {
   readonly insecureRegistries: readonly string[];
   readonly networks: network.NetworkSettings;
   readonly firewallBackend: "nftables" | "iptables";
+  /** Of an ordinary user's engine, which is in namespaces of its own. */
+  readonly rootless?: RootlessNetwork;
   /** Whose subordinate ids containers' are: "default", USER, USER:GROUP, UID, UID:GID; "" for no user namespaces. */
   readonly usernsRemap: string;
   /** Other runtimes than the engine's own. */
   readonly runtimes: RuntimesOptions;
   /** Ceiling of the build cache. */
   readonly buildCacheBytes: number;
+}
+
+/** How an ordinary user's engine reaches the world. */
+export interface RootlessNetwork {
+  /** "slirp4netns", "pasta", or "none" when nobody carries packets. */
+  readonly program: string;
+  /** The folder of its socket. */
+  readonly folder: string;
 }
 
 export interface OwnedEngine extends AsyncDisposable {
@@ -89,7 +101,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   );
   const shimPath = installShim(join(dataRoot, "bin"));
   const runtimes = createRuntimes(options.runtimes);
-  const layout = readCgroupLayout();
+  const layout = options.rootless === undefined ? readCgroupLayout() : NO_GROUPS;
+  if (options.rootless !== undefined) log.warn(WITHOUT_GROUPS);
   const cgroupParent = `/${name}`;
   prepareCgroupParent(layout, cgroupParent);
 
@@ -126,6 +139,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
       name,
       firewall: createFirewall({ name, shimPath, log }),
       namesSocket: join(execRoot, "names.sock"),
+      ...forwardingOf(options),
       settings: options.networks,
     }),
   );
@@ -163,6 +177,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     shim: shimPath,
     cdi: container.createCdiRegistry(cdiFolders(options), log),
     layerFolders: [layers],
+    groups: ownIds("gid"),
   });
   const builds = build.createBuildService({
     store,
@@ -218,6 +233,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         cgroupVersion: cgroupVersion(layout),
         userNamespaces: idMaps !== undefined,
         runtimes,
+        rootless: options.rootless !== undefined,
         warnings: networks.openPortWarnings(),
       }),
   };
@@ -232,6 +248,23 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+/** Who opens ports of the host for an engine that lives beside it. */
+function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceOptions, "forwarding"> {
+  if (rootless === undefined) return {};
+  const forwarding =
+    rootless.program === "slirp4netns"
+      ? network.createSlirpForwarding(join(rootless.folder, "slirp.sock"))
+      : rootless.program === "pasta"
+        ? network.createPastaForwarding()
+        : network.createNoForwarding();
+  return { forwarding };
+}
+
+/** Control groups are the machine's root's, and those that a session may have delegated are not used yet. */
+const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };
+const WITHOUT_GROUPS =
+  "rootless: containers have no control groups: limits of memory, processors and the like are discarded, and pause is refused";
 
 /** The maps of new containers. Throws invalid for who has no subordinate ids. */
 function userNamespaceOf({ usernsRemap }: EngineOptions, log: Log): IdMaps | undefined {

@@ -46,6 +46,7 @@ export interface EngineFacts {
   /** Whether new containers get one of their own. */
   readonly userNamespaces: boolean;
   readonly runtimes: Runtimes;
+  readonly rootless: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -84,7 +85,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     NGoroutines: 0,
     SystemTime: new Date().toISOString(),
     LoggingDriver: "json-file",
-    CgroupDriver: "cgroupfs",
+    CgroupDriver: facts.rootless ? "none" : "cgroupfs",
     CgroupVersion: facts.cgroupVersion,
     NEventsListener: 0,
     KernelVersion: release(),
@@ -129,6 +130,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     SecurityOptions: [
       "name=seccomp,profile=builtin",
       ...(facts.userNamespaces ? ["name=userns"] : []),
+      ...(facts.rootless ? ["name=rootless"] : []),
       "name=cgroupns",
     ],
     Warnings: [...facts.warnings],

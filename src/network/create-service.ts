@@ -25,7 +25,7 @@ import {
   pruneNetworks,
   removeNetwork,
 } from "./networks/index.ts";
-import { createHeldPorts, parsePortKey, parsePorts } from "./published/index.ts";
+import { createHeldPorts, type HostForwarding, parsePortKey, parsePorts } from "./published/index.ts";
 import { reconcileNetworks } from "./reconcile.ts";
 import {
   changePorts,
@@ -50,6 +50,8 @@ export interface NetworkServiceOptions {
   /** Where the name server's helper listens: EXEC_ROOT/names.sock. */
   readonly namesSocket: string;
   readonly settings: NetworkSettings;
+  /** Who opens the host's ports, when those of the engine's own network namespace are others. */
+  readonly forwarding?: HostForwarding;
 }
 
 /** The service with what only the composition calls. */
@@ -78,7 +80,7 @@ export function createNetworkService(options: NetworkServiceOptions): OwnedNetwo
     firewall,
     drivers: createDrivers({ shimPath, engineName: name }),
     addresses: createAddressBook(),
-    held: createHeldPorts(),
+    held: createHeldPorts(options.forwarding),
     zones: createZones(),
     names: () => {
       relay ??= openNamesRelay({ shimPath, socketPath: options.namesSocket, respond });

@@ -6,7 +6,12 @@ export {
 } from "./create-service.ts";
 export { parsePool, type SubnetPool } from "./ipam/index.ts";
 export { parseLink } from "./names/index.ts";
-export { parsePortKey } from "./published/index.ts";
+export {
+  createNoForwarding,
+  createPastaForwarding,
+  createSlirpForwarding,
+  parsePortKey,
+} from "./published/index.ts";
 export type { BoundPort, SandboxRequest } from "./record.ts";
 export type * from "./service.ts";
 export { migrations } from "./table.ts";

@@ -1,4 +1,6 @@
 export { GANTRY, startDaemon, type TestDaemon } from "./daemon.ts";
 export { TestMachine } from "./machine.ts";
 export { type Finished, type ProgramOptions, runProgram } from "./program.ts";
+export { RootlessUser } from "./rootless.ts";
+export { askPort } from "./sockets.ts";
 export { createTestUser, type TestUser } from "./users.ts";

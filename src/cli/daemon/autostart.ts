@@ -2,21 +2,22 @@ import { spawn } from "node:child_process";
 import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { unavailable } from "../../errors/index.ts";
 import { ownCommand } from "../../platform/index.ts";
+import { userPlaces } from "../../platform/places/index.ts";
 import { printError } from "../output/print.ts";
 
 /**
  * Start a daemon in the background with its default places and wait until it listens. For a client that found nobody
- * at the default socket. Two clients at once are no harm: the daemon that finds the data root taken ends, and its
+ * at the default socket; of any user but root it is a rootless one. Two clients at once are no harm: the daemon that finds the data root taken ends, and its
  * client is told so by `unavailable`, upon which it looks at the socket again.
  */
-export async function startDaemonInBackground(): Promise<void> {
-  const folder = "/var/log/gantry";
+export async function startDaemonInBackground(uid: number): Promise<void> {
+  const folder = uid === 0 ? "/var/log/gantry" : userPlaces(uid).data;
   mkdirSync(folder, { recursive: true, mode: 0o750 });
   const logFile = `${folder}/daemon.log`;
   const log = openSync(logFile, "a", 0o640);
   printError("gantry: starting the daemon");
   const [program = "", ...script] = ownCommand();
-  const daemon = spawn(program, [...script, "daemon"], {
+  const daemon = spawn(program, [...script, "daemon", ...(uid === 0 ? [] : ["--rootless"])], {
     stdio: ["ignore", log, log, "pipe"],
     detached: true,
     cwd: "/",

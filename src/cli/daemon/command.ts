@@ -1,11 +1,12 @@
 import { writeSync } from "node:fs";
 import { createApiServer } from "../../api/index.ts";
 import { openEngine } from "../../daemon/index.ts";
-import { EngineError, messageOf } from "../../errors/index.ts";
+import { EngineError, invalid, messageOf } from "../../errors/index.ts";
 import { createLog } from "../../log/index.ts";
 import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../../wire/index.ts";
 import { announceReady, signalled } from "../terminal/server-process.ts";
 import { DAEMON_HELP, parseDaemonOptions } from "./options.ts";
+import { enterRootless, leaveRootless } from "./rootless.ts";
 
 /** `gantry daemon`: run until SIGTERM or SIGINT. Gives the exit code. */
 export async function runDaemon(argv: readonly string[]): Promise<number> {
@@ -15,11 +16,15 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
       writeSync(1, DAEMON_HELP);
       return 0;
     }
+    if (options.enters !== undefined) enterRootless(options.enters, options);
+    if ((process.getuid?.() ?? 0) !== 0)
+      throw invalid("the daemon has to run as root, or with --rootless as this user");
     const stop = signalled("SIGTERM", "SIGINT");
     const log = await createLog({ level: options.logLevel });
     await using engine = await openEngine(options, log);
     if (options.teardown) {
       await engine.teardown();
+      if (options.rootless !== undefined) leaveRootless(options.rootless);
       return 0;
     }
     await using api = createApiServer(engine.engine, {

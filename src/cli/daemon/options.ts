@@ -5,12 +5,15 @@ import type { EngineOptions } from "../../daemon/index.ts";
 import { invalid, unsupported } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
 import { formatPrefix, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
+import { insideRootless, userPlacesAsOptions } from "./rootless.ts";
 
 /** Where a daemon lives and listens. */
 export interface DaemonOptions extends EngineOptions {
   /** Such as "unix:///run/gantry.sock"; at least one. */
   readonly hosts: readonly string[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** The daemon of an ordinary user, which is still to enter his namespaces: its command line, with all places. */
+  readonly enters: readonly string[] | undefined;
   /** Instead of running: remove what an engine leaves in the kernel (bridge, packet rules, control groups). */
   readonly teardown: boolean;
 }
@@ -46,6 +49,8 @@ Options:
       --name string        Name of this engine's bridge, packet table and cgroup (default "gantry")
       --publish-filter string       Who decides on packets to published ports: "bypass" the engine alone, "input" the
                                     host's rules for its own ports too (default "bypass")
+      --rootless           Run as an ordinary user, in a user namespace of his, with his places ($XDG_RUNTIME_DIR/gantry.sock,
+                           ~/.local/share/gantry, ~/.config/gantry) as defaults
       --userns-remap string         Run containers in user namespaces with the subordinate ids of "default" (the user
                                     dockremap), USER, USER:GROUP, UID or UID:GID
       --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
@@ -53,8 +58,22 @@ Options:
 
 /** Options of `gantry daemon`, or undefined when help was asked for. Throws invalid for anything else. */
 export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | undefined {
-  const values = parse(argv);
-  if (values.help === true) return undefined;
+  const given = parse(argv);
+  if (given.help === true) return undefined;
+  const rootless = insideRootless();
+  const enters =
+    given.rootless === true && rootless === undefined
+      ? [...argv, ...userPlacesAsOptions(new Set(Object.keys(given)), process.getuid?.() ?? 0)]
+      : undefined;
+  const values = enters === undefined ? given : parse(enters);
+  if (values.rootless === true && values.host?.some((host) => !host.startsWith("unix://")))
+    throw invalid(
+      "conflicting options: --rootless and a host that is no unix socket: the daemon's network is not the machine's",
+    );
+  if (values.rootless === true && values["userns-remap"] !== undefined)
+    throw invalid(
+      "conflicting options: --userns-remap and --rootless, whose containers are in a user namespace anyway",
+    );
   const name = values.name ?? "gantry";
   // The bridge is called NAME0 and Linux keeps 15 characters of an interface's name.
   if (!/^[a-z][a-z0-9_-]{0,13}$/.test(name)) {
@@ -81,6 +100,8 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       publishFilter: oneOf("publish-filter", values["publish-filter"], ["bypass", "input"]),
       defaultBridgeIPv6: bridgeIPv6(values.ipv6 === true, values["fixed-cidr-v6"]),
     },
+    ...(rootless === undefined ? {} : { rootless }),
+    enters,
     usernsRemap: values["userns-remap"] ?? "",
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     runtimes: { added: values["add-runtime"] ?? [], defaultName: values["default-runtime"] ?? "" },
@@ -161,6 +182,7 @@ function parse(argv: readonly string[]) {
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         "userns-remap": { type: "string" },
+        rootless: { type: "boolean" },
         teardown: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -10,6 +10,14 @@ export function signalled(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals>
   return promise;
 }
 
+/** The descriptor of a waiting parent, to be handed on to whoever serves in this process's place, as number 3. */
+export function readyDescriptor(): number | "ignore" {
+  const fd = process.env[READY_FD];
+  if (fd === undefined || !/^\d+$/.test(fd)) return "ignore";
+  process.env[READY_FD] = "3";
+  return Number(fd);
+}
+
 /** Tell a waiting parent, if there is one, that requests are answered now; `where` may say at which URL. */
 export function announceReady(where = "ready"): void {
   const fd = process.env[READY_FD];

@@ -23,6 +23,8 @@ export interface SpecInput {
   readonly layout: CgroupLayout;
   /** The group of containers without --cgroup-parent, such as "/gantry". */
   readonly cgroupParent: string;
+  /** How many groups the engine's own user namespace has. */
+  readonly groupCount: number;
   /** Folders of an image's layers, topmost first. */
   readonly layersOf: (chainId: string) => readonly string[];
 }
@@ -36,6 +38,7 @@ export function buildSpec(input: SpecInput): Spec {
   const { config, hostConfig: host, mounts, idMaps } = record.definition;
   const { devices, rules } = devicesOf(host);
   const cgroupPath = cgroupPathOf(input);
+  const groupCount = idMaps === undefined ? input.groupCount : mappedFromZero(idMaps.gids);
   const namespaces = namespacesOf(host, joined, idMaps);
   const has = (type: SpecNamespaceType) => namespaces.some((namespace) => namespace.type === type);
   return {
@@ -53,6 +56,7 @@ export function buildSpec(input: SpecInput): Spec {
       shm: joined.shm,
       user: config.User,
       layersOf: input.layersOf,
+      groupCount,
       idMaps,
     }),
     linux: {
@@ -61,7 +65,7 @@ export function buildSpec(input: SpecInput): Spec {
       devices,
       cgroupsPath: cgroupPath,
       resources: resourcesOf(host, rules),
-      sysctl: { ...networkSysctls(host, namespaces, idMaps), ...host.Sysctls },
+      sysctl: { ...networkSysctls(host, namespaces, groupCount), ...host.Sysctls },
       maskedPaths: host.MaskedPaths ?? [],
       readonlyPaths: host.ReadonlyPaths ?? [],
       rootfsPropagation: mounts.some(({ Propagation }) => Propagation.endsWith("shared"))
@@ -104,14 +108,17 @@ function namespacesOf(
 function networkSysctls(
   host: HostConfig,
   namespaces: Spec["linux"]["namespaces"],
-  idMaps: IdMaps | undefined,
+  groupCount: number,
 ): Record<string, string> {
   const network = namespaces.find(({ type }) => type === "network");
   if (host.Privileged || network === undefined || network.path !== undefined) return {};
   // Only groups that exist there can be named.
-  const groups = idMaps === undefined ? 2147483647 : mappedFromZero(idMaps.gids) - 1;
+  const groups = Math.min(groupCount - 1, LAST_PING_GROUP);
   return { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": `0 ${groups}` };
 }
+
+/** Of net.ipv4.ping_group_range. */
+const LAST_PING_GROUP = 2_147_483_647;
 
 /** How many ids are mapped without a gap, from 0 on. */
 const mappedFromZero = (entries: readonly IdMapEntry[]): number =>

@@ -15,6 +15,8 @@ export interface MountInput extends UserMountInput {
   readonly cgroupPath: string;
   /** Whether the container sees its own cgroup as the root. */
   readonly ownCgroupNamespace: boolean;
+  /** How many groups there are in the container. */
+  readonly groupCount: number;
   /** Mount namespace of the container whose /dev/shm is shared. */
   readonly shm: string | undefined;
 }
@@ -26,6 +28,8 @@ const mount = (destination: string, type: string, source: string, ...options: st
   options,
 });
 
+/** The group "tty" of every Linux distribution. */
+const TTY_GROUP = 5;
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** All mounts in order: the system's own, then the container's three files, then the user's; a user's mount replaces a system one. */
@@ -45,7 +49,7 @@ export function mountsOf(input: MountInput): SpecMount[] {
       "newinstance",
       "ptmxmode=0666",
       "mode=0620",
-      "gid=5",
+      ...(input.groupCount > TTY_GROUP ? [`gid=${TTY_GROUP}`] : []),
     ),
     mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
     ...cgroupMounts(input, ["nosuid", "noexec", "nodev", access]),

@@ -1,6 +1,7 @@
 import { EngineError, errnoOf, internal } from "../../errors/index.ts";
 import type { BoundPort } from "../record.ts";
 import { type HeldPort, holdPort } from "./held-port.ts";
+import type { Forwarded, HostForwarding } from "./host-forwarding.ts";
 import type { PortRequest } from "./requests.ts";
 
 /** A container's addresses, for what is carried to it. */
@@ -32,13 +33,18 @@ export interface HeldPorts {
 
 interface Holding {
   target: PortTarget;
-  readonly ports: { readonly bound: BoundPort; readonly socket: HeldPort }[];
+  readonly ports: {
+    readonly bound: BoundPort;
+    readonly socket: HeldPort;
+    readonly forwarded: Forwarded | undefined;
+  }[];
 }
 
 /** SCTP has no sockets here, so a free port is one that no row has. */
 const [FIRST_EPHEMERAL, LAST_EPHEMERAL] = [49_153, 65_535];
 
-export function createHeldPorts(): HeldPorts {
+/** With `forwarding` a port is the host's as well as that of the engine's own network namespace. */
+export function createHeldPorts(forwarding?: HostForwarding): HeldPorts {
   const holdings = new Map<string, Holding>();
   const holdingOf = (containerId: string, target: PortTarget): Holding => {
     const holding = holdings.get(containerId) ?? { target, ports: [] };
@@ -57,14 +63,26 @@ export function createHeldPorts(): HeldPorts {
 
   async function bind(holding: Holding, bound: BoundPort): Promise<BoundPort> {
     const { protocol, hostAddress, hostPort, containerPort } = bound;
-    const socket = await holdPort(protocol, hostAddress, hostPort, () => {
+    // Beside the host all that is forwarded comes to one address, whichever was asked for on the host.
+    const socket = await holdPort(protocol, forwarding === undefined ? hostAddress : "", hostPort, () => {
       const { ipv4, ipv6 } = holding.target;
       const address = ipv4 ?? ipv6;
       return address === undefined ? undefined : { address, port: containerPort };
     });
     const actual = { ...bound, hostPort: socket.port };
-    holding.ports.push({ bound: actual, socket });
+    const forwarded = await forward(actual).catch((error) => {
+      socket.close();
+      throw error;
+    });
+    holding.ports.push({ bound: actual, socket, forwarded });
     return actual;
+  }
+
+  async function forward({ protocol, hostAddress, hostPort }: BoundPort) {
+    if (forwarding === undefined) return undefined;
+    if (protocol === "sctp")
+      throw internal("ports of SCTP are not forwarded to an engine of an ordinary user");
+    return forwarding.open(protocol, hostAddress, hostPort);
   }
 
   async function holdOne(holding: Holding, request: PortRequest, named: string): Promise<BoundPort> {
@@ -103,7 +121,12 @@ export function createHeldPorts(): HeldPorts {
     if (holding === undefined) return;
     const goes = ({ bound }: { bound: BoundPort }) =>
       ports === undefined || ports.some((port) => isSame(port, bound));
-    for (const held of holding.ports) if (goes(held)) held.socket.close();
+    for (const held of holding.ports) {
+      if (!goes(held)) continue;
+      held.socket.close();
+      // Without its program there is no port to take back.
+      held.forwarded?.close().catch(() => undefined);
+    }
     const kept = holding.ports.filter((held) => !goes(held));
     if (kept.length === 0) holdings.delete(containerId);
     else holding.ports.splice(0, holding.ports.length, ...kept);
@@ -134,7 +157,9 @@ export function createHeldPorts(): HeldPorts {
     },
     release,
     closeAll() {
-      for (const containerId of [...holdings.keys()]) release(containerId);
+      // What is forwarded stays, as the packet rules do, for containers that go on.
+      for (const { ports } of holdings.values()) for (const { socket } of ports) socket.close();
+      holdings.clear();
     },
   };
 }

@@ -1,3 +1,9 @@
 export { createHeldPorts, type HeldPorts, type PortTarget } from "./held-ports.ts";
+export {
+  createNoForwarding,
+  createPastaForwarding,
+  createSlirpForwarding,
+  type HostForwarding,
+} from "./host-forwarding.ts";
 export { opened, portMap, translated } from "./port-map.ts";
 export { type PortRequest, parsePortKey, parsePorts } from "./requests.ts";

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errnoOf, internal } from "../../errors/index.ts";
+import { errnoOf, internal, unsupported } from "../../errors/index.ts";
 import { watchFile } from "../../platform/index.ts";
-import { type CgroupLayout, legacyFolder, unifiedFolder } from "./layout.ts";
+import { type CgroupLayout, hasGroups, legacyFolder, unifiedFolder } from "./layout.ts";
 
 /** How long a process in an uninterruptible call may hold up a freeze before it is given up. */
 const FREEZE_LIMIT_MS = 10_000;
@@ -13,6 +13,10 @@ const FREEZE_LIMIT_MS = 10_000;
  */
 export async function freeze(layout: CgroupLayout, path: string): Promise<void> {
   const legacy = legacyFolder(layout, path, "freezer");
+  if (!hasGroups(layout))
+    throw unsupported(
+      "this engine has no control groups, without which the processes of a container cannot be stopped where they are",
+    );
   const frozen =
     legacy === undefined ? await freezeUnified(unified(layout, path)) : await freezeLegacy(legacy);
   if (frozen) return;
@@ -28,6 +32,7 @@ export function thaw(layout: CgroupLayout, path: string): void {
 
 /** Whether a group is frozen, or about to be. One that is gone is not. */
 export function isFrozen(layout: CgroupLayout, path: string): boolean {
+  if (!hasGroups(layout)) return false;
   const legacy = legacyFolder(layout, path, "freezer");
   try {
     if (legacy !== undefined) return readFileSync(`${legacy}/freezer.state`, "utf8").trim() !== "THAWED";

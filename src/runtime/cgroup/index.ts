@@ -1,6 +1,12 @@
 export { type ControlGroup, controlGroup } from "./control.ts";
 export { destroyGroup } from "./destroy.ts";
-export { type CgroupFolder, type CgroupLayout, cgroupVersion, readCgroupLayout } from "./layout.ts";
+export {
+  type CgroupFolder,
+  type CgroupLayout,
+  cgroupVersion,
+  hasGroups,
+  readCgroupLayout,
+} from "./layout.ts";
 export type { LimitInForce } from "./limits-in-force.ts";
 export { cgroupMounts } from "./mounts.ts";
 export {

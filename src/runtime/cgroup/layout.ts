@@ -48,6 +48,10 @@ function controllersOf(folder: string): Set<string> {
   return new Set(text === "" ? [] : text.split(" "));
 }
 
+/** Whether there is any hierarchy to make groups in. */
+export const hasGroups = ({ unified, legacy }: CgroupLayout): boolean =>
+  unified !== undefined || legacy.size > 0;
+
 /** "2" where version 2 alone is mounted, as Docker's info says. */
 export const cgroupVersion = (layout: CgroupLayout): "1" | "2" => (layout.legacy.size === 0 ? "2" : "1");
 

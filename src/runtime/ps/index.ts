@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readdirSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
 import { errnoOf, internal, invalid, unavailable } from "../../errors/index.ts";
 
@@ -51,4 +52,21 @@ export function filterProcesses(output: string, pids: ReadonlySet<number>): Proc
     .filter((fields) => pids.has(Number(fields[at])))
     .map((fields) => [...fields.slice(0, titles.length - 1), fields.slice(titles.length - 1).join(" ")]);
   return { titles, rows };
+}
+
+/** All processes in the pid namespace of one, itself among them; those that end meanwhile are left out. */
+export function processesInNamespaceOf(pid: number): number[] {
+  const namespaceOf = (process: string) => {
+    try {
+      return readlinkSync(`/proc/${process}/ns/pid`);
+    } catch {
+      // Ended, or nobody's to look into.
+      return undefined;
+    }
+  };
+  const wanted = namespaceOf(String(pid));
+  if (wanted === undefined) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && namespaceOf(name) === wanted)
+    .map(Number);
 }

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, lstatSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { askPort, RootlessUser } from "../harness/index.ts";
+
+let rootless: RootlessUser;
+beforeAll(async () => {
+  rootless = new RootlessUser();
+  const first = await rootless.gantry("run", "--rm", "hello-world");
+  expect(first).toMatchObject({ exitCode: 0, stderr: "gantry: starting the daemon\n" });
+  expect(first.stdout).toContain("Hello from Gantry!");
+}, 60_000);
+afterAll(() => rootless[Symbol.asyncDispose](), 60_000);
+
+const gantry = async (...args: string[]) => {
+  const { exitCode, stdout, stderr } = await rootless.gantry(...args);
+  if (exitCode !== 0) throw new Error(`gantry ${args.join(" ")}: ${stderr}`);
+  return stdout.trim();
+};
+const sh = (script: string, ...flags: string[]) =>
+  gantry("run", "--rm", ...flags, "busybox", "sh", "-c", script);
+
+/** A free port of the machine. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+describe("the engine of an ordinary user", () => {
+  test("lives in his places and namespaces, and is nobody else's", async () => {
+    const { user, runtime } = rootless;
+    const socket = statSync(join(runtime, "gantry.sock"));
+    expect([socket.uid, socket.mode & 0o777]).toEqual([user.uid, 0o600]);
+    expect(existsSync(join(user.home, ".local/share/gantry/gantry.db"))).toBe(true);
+    const daemon = rootless.processes("daemon --rootless").at(-1);
+    expect(readlinkSync(`/proc/${daemon}/ns/user`)).not.toBe(readlinkSync("/proc/self/ns/user"));
+    expect(lstatSync(`/proc/${daemon}`).uid).toBe(user.uid);
+    expect(await gantry("info", "-f", "{{.SecurityOptions}} {{.CgroupDriver}}")).toMatch(
+      /name=rootless.* none$/,
+    );
+  }, 30_000);
+
+  test("gives a container root of its user, and other users of his subordinate ids", async () => {
+    await gantry("run", "-d", "--name", "ids", "-u", "7:8", "busybox", "sleep", "1000");
+    const pid = await gantry("inspect", "-f", "{{.State.Pid}}", "ids");
+    expect(lstatSync(`/proc/${pid}`).uid).toBe(rootless.user.subuid + 6);
+    expect(await gantry("exec", "-u", "0", "ids", "id", "-u")).toBe("0");
+    expect((await gantry("top", "ids")).split("\n")).toHaveLength(2);
+    expect(
+      await sh(
+        "touch /f; chown 5:6 /f; stat -c %u:%g /f; : > /dev/null; tty || true; ping -c1 -q 127.0.0.1 | grep -c ' 0% '",
+      ),
+    ).toBe("5:6\nnot a tty\n1");
+    await gantry("rm", "-f", "ids");
+  }, 30_000);
+
+  test("keeps files of volumes and binds his", async () => {
+    const shared = join(rootless.user.home, "shared");
+    await rootless.run("mkdir", shared);
+    await sh("touch /b/mine /v/kept; chown 33 /b/mine", "-v", `${shared}:/b`, "-v", "kept:/v");
+    expect(lstatSync(join(shared, "mine")).uid).toBe(rootless.user.subuid + 32);
+    expect(await sh("ls /v", "-v", "kept:/v")).toBe("kept");
+    writeFileSync(join(rootless.folder, "secret"), "x", { mode: 0o600 });
+    expect(await sh("cat /s 2>&1 || true", "-v", `${rootless.folder}/secret:/s`)).toContain(
+      "Permission denied",
+    );
+  }, 30_000);
+
+  test("builds, commits, copies, and hides what a layer removed", async () => {
+    await rootless.run("mkdir", "-p", join(rootless.user.home, "build"));
+    const file = join(rootless.user.home, "build/Dockerfile");
+    writeFileSync(
+      file,
+      "FROM busybox\nRUN rm -r /usr/sbin && mkdir /usr/sbin && touch /r && chown 9:9 /r\nRUN rm /bin/vi || true\n",
+    );
+    await gantry("build", "-q", "-t", "built", join(rootless.user.home, "build"));
+    expect(await gantry("run", "--rm", "built", "sh", "-c", "ls /usr/sbin; stat -c %u:%g /r")).toBe("9:9");
+    await gantry(
+      "run",
+      "--name",
+      "changed",
+      "built",
+      "sh",
+      "-c",
+      "rm -r /usr/bin; mkdir /usr/bin; rm /r; touch /new",
+    );
+    expect((await gantry("diff", "changed")).split("\n")).toContain("A /new");
+    await gantry("cp", file, "changed:/copied");
+    await gantry("commit", "changed", "committed");
+    expect(
+      await gantry("run", "--rm", "committed", "sh", "-c", "ls /usr/bin; ls /r 2>/dev/null; ls /new /copied"),
+    ).toBe("/copied\n/new");
+    await gantry("rm", "changed");
+  }, 60_000);
+
+  test("publishes ports on the machine, also over a restart of the daemon, and takes them back", async () => {
+    const [any, loopback] = [await freePort(), await freePort()];
+    const ports = ["-p", `${any}:80`, "-p", `127.0.0.1:${loopback}:80`];
+    await gantry("run", "-d", "--name", "web", ...ports, "busybox", ..."nc -ll -p 80 -e echo hi".split(" "));
+    expect(await askPort("tcp", any)).toBe("hi\n");
+    expect(await askPort("tcp", loopback)).toBe("hi\n");
+    const taken = await rootless.gantry("run", "--rm", "-p", `${any}:81`, "busybox", "true");
+    expect(taken.stderr).toContain("port is already allocated");
+    await rootless.stopDaemon();
+    expect(await askPort("tcp", any)).toBe("hi\n");
+    expect(await gantry("ps", "-q")).not.toBe("");
+    expect(await askPort("tcp", loopback)).toBe("hi\n");
+    await gantry("restart", "-t", "0", "web");
+    expect(await askPort("tcp", any)).toBe("hi\n");
+    await gantry("rm", "-f", "web");
+    await gantry("run", "-d", "--name", "again", ...ports, "busybox", "sleep", "1000");
+    await gantry("rm", "-f", "again");
+    const busy = createServer().listen(any, "0.0.0.0");
+    await new Promise((resolve) => busy.once("listening", resolve));
+    const refused = await rootless.gantry("run", "--rm", "-p", `${any}:80`, "busybox", "true");
+    expect(refused.stderr).toContain(
+      `failed to bind host port 0.0.0.0:${any}/tcp by slirp4netns: it is taken`,
+    );
+    await new Promise((resolve) => busy.close(resolve));
+  }, 60_000);
+
+  test("reaches containers by name in a network of its own", async () => {
+    await gantry("network", "create", "own");
+    await gantry("run", "-d", "--name", "peer", "--network", "own", "busybox", "sleep", "1000");
+    expect(await sh("ping -c1 -q peer | grep -c ' 0% '", "--network", "own")).toBe("1");
+    await gantry("rm", "-f", "peer");
+    await gantry("network", "rm", "own");
+  }, 30_000);
+
+  test("says what it cannot do", async () => {
+    await gantry("run", "-d", "--name", "limits", "-m", "50m", "busybox", "sleep", "1000");
+    expect((await rootless.gantry("pause", "limits")).stderr).toContain("this engine has no control groups");
+    expect((await rootless.gantry("create", "-m", "50m", "busybox")).stderr).toContain(
+      "Limitation discarded",
+    );
+    await gantry("rm", "-f", "limits");
+    expect(rootless.log).toContain("limits of memory, processors and the like are discarded");
+    const refusal = async (...args: string[]) => (await rootless.gantry("daemon", ...args)).stderr;
+    expect(await refusal()).toBe(
+      "gantry daemon: the daemon has to run as root, or with --rootless as this user\n",
+    );
+    expect(await refusal("--rootless", "--userns-remap", "default")).toContain("conflicting options");
+    expect(await refusal("--rootless", "-H", "tcp://127.0.0.1:1")).toContain("no unix socket");
+  }, 30_000);
+});
+
+test("a user without subordinate ids has containers of root alone, and is told so", async () => {
+  await using poor = new RootlessUser({ withoutRanges: true });
+  const hello = await poor.gantry("run", "--rm", "hello-world");
+  expect(hello.stdout).toContain("Hello from Gantry!");
+  expect((await poor.gantry("run", "--rm", "busybox", "id", "-u")).stdout).toBe("0\n");
+  expect(poor.log).toContain("has no ranges in /etc/subuid and /etc/subgid");
+}, 60_000);
