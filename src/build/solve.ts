@@ -13,8 +13,15 @@ import type { CachedLayer } from "./cache/table.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, StepError, type StepInfo } from "./events.ts";
 import { located } from "./plan/planning.ts";
-import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "./plan/vertex.ts";
-import type { BuildRequest, CacheMode, OfferedSecrets } from "./service.ts";
+import {
+  type CopyVertex,
+  chainOf,
+  inputsOf,
+  type RunMount,
+  type RunVertex,
+  type Vertex,
+} from "./plan/vertex.ts";
+import type { BuildRequest, OfferedSecrets } from "./service.ts";
 import { prepareCopy } from "./steps/copy.ts";
 import { folderOwner } from "./steps/owner.ts";
 import { contentOf, executeRun, identityOfRun } from "./steps/run.ts";
@@ -34,14 +41,6 @@ export interface Solved {
   readonly madeAtMs: number;
   /** Made in this build, so that what stands on it cannot be in the cache. */
   readonly isFresh: boolean;
-}
-
-/** A result and the names under which it is found again. */
-export interface BuildResult {
-  readonly keys: readonly string[];
-  /** Base first. */
-  readonly layers: readonly ImageLayer[];
-  readonly madeAtMs: number;
 }
 
 interface Packed {
@@ -140,13 +139,15 @@ export class Solver implements AsyncDisposable {
   async #byRecipe(vertex: Exclude<Vertex, { kind: "source" }>): Promise<Solved | undefined> {
     const { foreign, recipes, context } = this.#options;
     if (foreign.isEmpty && !context.cache.hasForeign) return undefined;
+    if (!recipes.mayBeTaken(vertex)) return undefined;
     const recipe = await located(vertex.step, () => recipes.of(vertex, this.#signal));
     if (recipe === undefined || !(foreign.has(recipe) || context.cache.find(recipe) !== undefined))
       return undefined;
     // The whole chain at once, before its parts are asked for one after the other.
     this.#packing.push(bringAhead(this.#options, recipe, this.#signal));
     const base = await this.solve(vertex.base);
-    const hit = await located(vertex.step, () => this.#lookUp(recipe, vertex, base));
+    // The caches that this build names come before what others once left here by the same recipe.
+    const hit = await located(vertex.step, () => this.#lookUp(recipe, vertex, base, "foreign first"));
     if (hit === undefined) return undefined;
     const { step } = vertex.step;
     this.#options.tell({ kind: "started", step, atMs: Date.now() });
@@ -201,7 +202,7 @@ export class Solver implements AsyncDisposable {
           )
           .digest("hex");
       if (!base.isFresh && !vertex.noCache) {
-        const hit = await this.#lookUp(keyOn(await base.layers), vertex, base);
+        const hit = await this.#lookUp(keyOn(await base.layers), vertex, base, "own first");
         if (hit !== undefined) {
           this.#keys.set(vertex, keyOn(await base.layers));
           await this.#tellCached(vertex, hit);
@@ -220,16 +221,17 @@ export class Solver implements AsyncDisposable {
     }
   }
 
-  /** What this engine's cache, or else one of another machine, has under a key for the base that is at hand. */
+  /** What this engine's cache or one of another machine has under a key for the base that is at hand. */
   async #lookUp(
     key: string,
     { step }: { readonly step: StepInfo },
     base: Solved,
+    order: "own first" | "foreign first",
   ): Promise<Solved | undefined> {
     const below = await base.layers;
-    const own =
-      findHere(this.#options, key, below) ??
-      (await bringForeign(this.#options, key, step.text, below, this.#signal));
+    const bring = () => bringForeign(this.#options, key, step.text, below, this.#signal);
+    const find = () => findHere(this.#options, key, below);
+    const own = order === "own first" ? (find() ?? (await bring())) : ((await bring()) ?? find());
     if (own === undefined) return undefined;
     this.#hits.push(key);
     const layers = own.layer === undefined ? below : [...below, own.layer];
@@ -366,6 +368,7 @@ export class Solver implements AsyncDisposable {
       const parent = below.at(-1)?.chainId;
       const key = keyOn(below);
       this.#keys.set(vertex, key);
+      await this.#forgetForeign(vertex);
       // The root folder alone: nothing was changed.
       if (packed.entries <= 1) {
         context.cache.put(key, parent, undefined, vertex.step.text, madeAtMs);
@@ -393,45 +396,34 @@ export class Solver implements AsyncDisposable {
     }
   }
 
-  /**
-   * The results that a cache of this build has, each under its keys: of the chain of `vertex` alone ("min"), or of all that
-   * was made and all that is known already ("max").
-   */
-  async results(vertex: Vertex, mode: CacheMode): Promise<BuildResult[]> {
-    if (mode === "max") await this.#solveKnown(vertex);
-    const wanted = mode === "max" ? [...this.#solved.keys()] : chainOf(vertex);
-    const results: BuildResult[] = [];
-    for (const each of wanted) {
-      if (each.kind === "source") continue;
-      const recipe = await this.#options.recipes.of(each, this.#signal);
-      const keys = [recipe, this.#keys.get(each)].filter((key) => key !== undefined);
-      const { layers, madeAtMs } = await this.solve(each);
-      results.push({ keys, layers: await layers, madeAtMs });
-    }
-    return results;
+  /** What was solved so far. */
+  get made(): ReadonlySet<Vertex> {
+    return new Set(this.#solved.keys());
   }
 
-  /** What was not looked at because results were known without it is part of the cache as well, if it is had without work. */
-  async #solveKnown(vertex: Vertex): Promise<void> {
-    const seen = new Set<Vertex>();
-    const waiting = [vertex];
-    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-      if (seen.has(at)) continue;
-      seen.add(at);
-      waiting.push(...inputsOf(at));
-      if (!this.#solved.has(at) && (await this.#isKnown(at))) await this.solve(at);
-    }
+  /** The keys of a result, the recipe's first. */
+  async keysOf(vertex: Vertex): Promise<string[]> {
+    const recipe = await this.#options.recipes.of(vertex, this.#signal);
+    return [recipe, this.#keys.get(vertex)].filter((key) => key !== undefined);
   }
 
-  async #isKnown(vertex: Vertex): Promise<boolean> {
+  /** Whether a vertex that was not solved yet would be found in a cache, with all that it stands on. */
+  async isKnown(vertex: Vertex): Promise<boolean> {
     const { foreign, recipes, context } = this.#options;
     for (const each of chainOf(vertex)) {
       if (each.kind === "source" || this.#solved.has(each)) continue;
-      const recipe = await recipes.of(each, this.#signal);
+      const recipe = recipes.mayBeTaken(each) ? await recipes.of(each, this.#signal) : undefined;
       if (recipe === undefined || !(foreign.has(recipe) || context.cache.find(recipe) !== undefined))
         return false;
     }
     return true;
+  }
+
+  /** What was made anew here takes the place of what another machine once made by the same recipe. */
+  async #forgetForeign(vertex: Vertex): Promise<void> {
+    const { cache } = this.#options.context;
+    const recipe = cache.hasForeign ? await this.#options.recipes.of(vertex, this.#signal) : undefined;
+    if (recipe !== undefined) cache.delete(recipe);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -440,11 +432,4 @@ export class Solver implements AsyncDisposable {
     for (const ingest of this.#ingests.values()) await ingest[Symbol.asyncDispose]();
     for (const draft of this.#drafts) await this.#options.context.snapshotter.discard(draft);
   }
-}
-
-/** A vertex and all that it stands on, base last. */
-function chainOf(vertex: Vertex): Vertex[] {
-  const chain = [vertex];
-  for (let at = vertex; at.kind !== "source"; at = at.base) chain.push(at.base);
-  return chain;
 }

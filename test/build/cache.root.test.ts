@@ -25,9 +25,9 @@ const STAGES = `
 FROM busybox AS made
 WORKDIR /work
 COPY f .
-RUN cat f f >twice && date +%N >when
+RUN cat f f >twice && cat /proc/sys/kernel/random/uuid >when
 FROM busybox
-RUN date +%N >/now
+RUN cat /proc/sys/kernel/random/uuid >/now
 COPY --from=made /work/twice /work/when /out/
 COPY f /
 `;
@@ -69,7 +69,10 @@ describe("a cache of another machine", () => {
   });
 
   test("that has all steps gives those of a stage that changed in its middle", async () => {
-    const files = { Dockerfile: STAGES.replace("COPY f .", "RUN date +%N >early\nCOPY f ."), f: "one" };
+    const files = {
+      Dockerfile: STAGES.replace("COPY f .", "RUN cat /proc/sys/kernel/random/uuid >early\nCOPY f ."),
+      f: "one",
+    };
     const ref = `${registry.host}/cache/middle`;
     using context = contextOf(files);
     const to = `type=registry,ref=${ref},mode=max`;
@@ -84,8 +87,22 @@ describe("a cache of another machine", () => {
     expect(cached(again.stderr)).toBe(3);
   });
 
+  test("gives way to what is made anew, and is written of that as well", async () => {
+    using context = contextOf({ Dockerfile: STAGES, f: "anew" });
+    const ref = `${registry.host}/cache/anew`;
+    await build(first, context.path, "--no-cache", "-t", "it", "--cache-to", ref);
+    expect(cached((await build(second, context.path, "-t", "it", "--cache-from", ref)).stderr)).toBe(6);
+    const when = async () => (await second.docker("run", "--rm", "it", "cat", "/out/when")).stdout;
+    const before = await when();
+    await build(second, context.path, "-t", "it", "--no-cache-filter", "made");
+    const after = await when();
+    expect(after).not.toBe(before);
+    await build(second, context.path, "-t", "it");
+    expect(await when()).toBe(after);
+  });
+
   test("is written in BuildKit's form", async () => {
-    using context = contextOf({ Dockerfile: "FROM busybox\nRUN date +%N >/when" });
+    using context = contextOf({ Dockerfile: "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid >/when" });
     const ref = `${registry.host}/cache/form:x`;
     await build(first, context.path, "--cache-to", `type=registry,ref=${ref}`);
     const get = async (path: string) =>
@@ -150,7 +167,7 @@ describe("a cache of another machine", () => {
   });
 
   test("that is missing, broken or no cache is told of, and the build goes on", async () => {
-    using context = contextOf({ Dockerfile: "FROM busybox\nRUN date +%N >/when" });
+    using context = contextOf({ Dockerfile: "FROM busybox\nRUN cat /proc/sys/kernel/random/uuid >/when" });
     const name = `${registry.host}/none`;
     const gone = await build(
       second,

@@ -1,6 +1,6 @@
 import { MEDIA } from "../../archive/index.ts";
 import { EngineError } from "../../errors/index.ts";
-import type { ImageLayer, Lease } from "../../image/index.ts";
+import type { ImageLayer, Lease, WantedLayer } from "../../image/index.ts";
 import type { BuildContext } from "../dependencies.ts";
 import type { BuildEvent } from "../events.ts";
 import type { ForeignResults } from "./remote/sources.ts";
@@ -56,22 +56,15 @@ export async function bringForeign(
   signal: AbortSignal,
 ): Promise<Found | undefined> {
   try {
-    const found = foreign.find(key);
-    if (found === undefined) return undefined;
     const parent = below.at(-1)?.chainId;
+    const found = foreign.find(key).find(({ layers }) => {
+      const top = layers.at(-1);
+      return top?.chainId === parent || top?.parentChainId === parent;
+    });
+    if (found === undefined) return undefined;
     const top = found.layers.at(-1);
-    const isUnchanged = top?.chainId === parent;
-    if (!isUnchanged && top?.parentChainId !== parent) return undefined;
-    let layer: ImageLayer | undefined;
-    if (top !== undefined && !isUnchanged) {
-      lease.add(top.chainId);
-      lease.add(top.digest);
-      await context.images.bringLayers([top], signal);
-      const { diffId, chainId, digest: blobDigest, descriptor } = top;
-      const sizeBytes = context.snapshotter.layerSize(chainId) ?? 0;
-      const { mediaType, size: blobBytes } = descriptor;
-      layer = { diffId, chainId, sizeBytes, blobDigest, blobBytes, mediaType };
-    }
+    const layer =
+      top === undefined || top.chainId === parent ? undefined : await bring(context, lease, top, signal);
     context.cache.put(key, parent, layer, description, found.createdAtMs, found.origin);
     return { layer, madeAtMs: found.createdAtMs };
   } catch (error) {
@@ -82,6 +75,24 @@ export async function bringForeign(
   }
 }
 
+/** A layer that is here already needs no blob: it is packed again when one is wanted. */
+async function bring(
+  { images, snapshotter }: BuildContext,
+  lease: Lease,
+  { chainId, diffId, digest, descriptor, ...rest }: WantedLayer,
+  signal: AbortSignal,
+): Promise<ImageLayer> {
+  lease.add(chainId);
+  lease.add(digest);
+  const known = snapshotter.layerSize(chainId);
+  if (known !== undefined)
+    return { ...layerOf({ diffId, chainId, sizeBytes: known }, 0), ...images.blobOf(diffId) };
+  await images.bringLayers([{ chainId, diffId, digest, descriptor, ...rest }], signal);
+  const sizeBytes = snapshotter.layerSize(chainId) ?? 0;
+  const { mediaType, size: blobBytes } = descriptor;
+  return { diffId, chainId, sizeBytes, blobDigest: digest, blobBytes, mediaType };
+}
+
 /** Begin to bring all layers of a result that are missing. A failure is met by who asks for one of them. */
 export async function bringAhead(
   { context, foreign, lease }: Finding,
@@ -89,7 +100,7 @@ export async function bringAhead(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const layers = foreign.find(key)?.layers ?? [];
+    const layers = foreign.find(key)[0]?.layers ?? [];
     const missing = layers.filter(({ chainId }) => context.snapshotter.findLayer(chainId) === undefined);
     for (const { chainId, digest } of missing) {
       lease.add(chainId);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { EngineError } from "../../errors/index.ts";
 import { isRemote } from "../plan/apply.ts";
-import type { CopyVertex, RunMount, RunVertex, Vertex } from "../plan/vertex.ts";
+import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "../plan/vertex.ts";
 import type { BuildRequest } from "../service.ts";
 import { contentOf, identityOfRun } from "../steps/run.ts";
 import { selectSource } from "../steps/select.ts";
@@ -27,12 +27,13 @@ interface RecipeOptions {
 export class Recipes {
   readonly #options: RecipeOptions;
   readonly #known = new Map<Vertex, Promise<string | undefined>>();
+  readonly #takeable = new Map<Vertex, boolean>();
 
   constructor(options: RecipeOptions) {
     this.#options = options;
   }
 
-  /** undefined for what has none: it or something below shall not be cached, or depends on what an address answers. */
+  /** undefined for what has none, because it or something below depends on what an address answers. */
   of(vertex: Vertex, signal: AbortSignal): Promise<string | undefined> {
     const known = this.#known.get(vertex) ?? this.#make(vertex, signal);
     this.#known.set(vertex, known);
@@ -41,11 +42,20 @@ export class Recipes {
     return known;
   }
 
+  /** Whether a result may be taken by its recipe: nothing that it is made of shall be made anew. */
+  mayBeTaken(vertex: Vertex): boolean {
+    const known = this.#takeable.get(vertex);
+    if (known !== undefined) return known;
+    const isAnew = vertex.kind !== "source" && vertex.noCache;
+    const may = !isAnew && inputsOf(vertex).every((input) => this.mayBeTaken(input));
+    this.#takeable.set(vertex, may);
+    return may;
+  }
+
   async #make(vertex: Vertex, signal: AbortSignal): Promise<string | undefined> {
     const { epochSeconds, chainOf } = this.#options;
     if (vertex.kind === "source")
       return digest(["source", vertex.imageId === undefined ? "" : chainOf(vertex.imageId)]);
-    if (vertex.noCache) return undefined;
     const base = await this.of(vertex.base, signal);
     if (base === undefined) return undefined;
     const own = await this.#identity(vertex, signal);

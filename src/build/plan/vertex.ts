@@ -83,3 +83,10 @@ export function inputsOf(vertex: Vertex): Vertex[] {
     }
   }
 }
+
+/** A vertex and all that it stands on, base last. */
+export function chainOf(vertex: Vertex): Vertex[] {
+  const chain = [vertex];
+  for (let at = vertex; at.kind !== "source"; at = at.base) chain.push(at.base);
+  return chain;
+}

@@ -2,6 +2,7 @@ import type { Vertex } from "../../plan/vertex.ts";
 import type { BuildRequest } from "../../service.ts";
 import type { Solver } from "../../solve.ts";
 import { formatInlineRecords } from "./config.ts";
+import { resultsOf } from "./results.ts";
 
 /** `--cache-to type=inline`, or BuildKit's build argument for it. */
 export const hasInlineCache = ({ cacheTo, buildArgs }: BuildRequest): boolean =>
@@ -9,7 +10,7 @@ export const hasInlineCache = ({ cacheTo, buildArgs }: BuildRequest): boolean =>
 
 /** What an image's config says of the steps that made its layers. */
 export async function inlineRecords(solver: Solver, target: Vertex): Promise<string> {
-  const results = await solver.results(target, "min");
+  const results = await resultsOf(solver, target, "min");
   return formatInlineRecords(
     results.flatMap(({ keys, layers, madeAtMs }) =>
       // One key each, the recipe's: a build that takes it all from a cache knows no other, and shall give the same image.

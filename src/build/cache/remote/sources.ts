@@ -33,12 +33,13 @@ export interface ForeignResult {
 
 const MAX_DOCUMENT_BYTES = 8 << 20;
 
-/** What the caches that a build names hold together; of two with the same result the first has it. */
+/** What the caches that a build names hold together, in the order in which they are named. */
 export class ForeignResults {
-  readonly #results = new Map<string, () => ForeignResult>();
+  readonly #results = new Map<string, (() => ForeignResult)[]>();
 
-  find(key: string): ForeignResult | undefined {
-    return this.#results.get(key)?.();
+  /** Several caches may have made different things by one recipe. */
+  find(key: string): ForeignResult[] {
+    return (this.#results.get(key) ?? []).map((result) => result());
   }
 
   has(key: string): boolean {
@@ -55,12 +56,10 @@ export class ForeignResults {
     origin: string,
   ): void {
     for (const record of records) {
-      if (this.#results.has(record.key)) continue;
-      this.#results.set(record.key, () => ({
-        layers: layersOf(record),
-        createdAtMs: record.createdAtMs,
-        origin,
-      }));
+      const known = this.#results.get(record.key) ?? [];
+      const { createdAtMs } = record;
+      known.push(() => ({ layers: layersOf(record), createdAtMs, origin }));
+      this.#results.set(record.key, known);
     }
   }
 }

@@ -9,8 +9,9 @@ import type { BuildContext } from "../../dependencies.ts";
 import { withBlob } from "../../output/layer-blob.ts";
 import type { BuildPlan } from "../../plan/plan.ts";
 import type { BuildRequest, CacheTarget } from "../../service.ts";
-import type { BuildResult, Solver } from "../../solve.ts";
+import type { Solver } from "../../solve.ts";
 import { CACHE_CONFIG, type CacheEntry, type CacheLayer, formatCacheConfig } from "./config.ts";
+import { type BuildResult, resultsOf } from "./results.ts";
 
 interface Writing {
   readonly context: BuildContext;
@@ -44,7 +45,7 @@ async function writeTarget(
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   const lease = undo.use(context.images.lease());
-  const results = await solver.results(plan.target.top, target.mode);
+  const results = await resultsOf(solver, plan.target.top, target.mode);
   const ofImage = await context.images.compressLayers(imageId, lease, signal);
   const compressed = new Map(ofImage.map((layer) => [layer.chainId, layer]));
   for (const layer of results.flatMap(({ layers }) => layers)) {
