@@ -23,6 +23,8 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
   await removeUnknownTasks(context);
   const live = new Map<string, number>();
   for (const record of context.table.list()) {
+    const health = context.table.savedHealth(record.id);
+    if (health !== undefined) context.live.of(record.id).health = health;
     if (record.state.status === "removing") {
       await removeStopped(context, record, { volumes: true });
     } else if (isRunning(record.state)) {
@@ -40,7 +42,7 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
         // The daemon may have died between the kernel's freezer and the row.
         const isFrozen = context.groups.of(record).isFrozen();
         context.table.setState(record.id, isFrozen ? paused(record.state) : unpaused(record.state));
-        superviseTask(context, record.id, task);
+        superviseTask(context, record.id, task, { found: true });
       }
     } else if (record.state.status === "restarting") {
       context.table.setState(record.id, exited(record.state.last, false));

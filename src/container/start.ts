@@ -42,7 +42,7 @@ export async function startContainer(
   try {
     const task = await launch(context, record, byPolicy ? record.restartCount : 0);
     live.stoppedByUser = false;
-    superviseTask(context, id, task);
+    superviseTask(context, id, task, { found: false });
     notify(context, record, "start");
   } catch (error) {
     const exitCode = error instanceof LaunchError ? error.exitCode : START_FAILED;
@@ -54,11 +54,16 @@ export async function startContainer(
   }
 }
 
-/** Take a running task into the daemon's care: what happens at its end, and after it. Also for tasks found again. */
-export function superviseTask(context: ContainerContext, id: string, task: Task): void {
+/** Take a running task into the daemon's care: what happens at its end, and after it. `found`: begun by an earlier daemon. */
+export function superviseTask(
+  context: ContainerContext,
+  id: string,
+  task: Task,
+  { found }: { found: boolean },
+): void {
   const live = context.live.of(id);
   live.task = task;
-  watchHealth(context, id);
+  watchHealth(context, id, { found });
   live.end = task.ended.then(async (status) => {
     stopHealth(context, id);
     if (await handleEnd(context, id, task, status)) scheduleRestart(context, id, status);

@@ -1,6 +1,6 @@
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { Migration, Store } from "../store/index.ts";
-import type { HostConfig } from "../wire/index.ts";
+import type { Health, HostConfig } from "../wire/index.ts";
 import type { ContainerDefinition, ContainerRecord } from "./record.ts";
 import type { ContainerLifeState } from "./state.ts";
 
@@ -16,6 +16,7 @@ export const containerMigrations: readonly Migration[] = [
       restart_count INTEGER NOT NULL DEFAULT 0
     ) STRICT`,
   },
+  { id: "0101-container-health", sql: "ALTER TABLE container ADD COLUMN health TEXT" },
 ];
 
 /**
@@ -29,6 +30,9 @@ export interface ContainerTable {
   setName(id: string, name: string): ContainerRecord;
   /** What `update` changes of a definition. */
   setHostConfig(id: string, hostConfig: HostConfig): ContainerRecord;
+  /** What health checks have found; undefined when none is to be known. Read again by the next daemon only. */
+  saveHealth(id: string, health: Health | undefined): void;
+  savedHealth(id: string): Health | undefined;
   delete(id: string): void;
   /** By full id. */
   get(id: string): ContainerRecord | undefined;
@@ -48,6 +52,8 @@ export function createContainerTable(store: Store): ContainerTable {
   );
   const updateState = database.prepare("UPDATE container SET state = ?, restart_count = ? WHERE id = ?");
   const updateDefinition = database.prepare("UPDATE container SET definition = ? WHERE id = ?");
+  const updateHealth = database.prepare("UPDATE container SET health = ? WHERE id = ?");
+  const readHealth = database.prepare("SELECT health FROM container WHERE id = ?");
   const updateName = database.prepare("UPDATE container SET name = ? WHERE id = ?");
   const deleteRow = database.prepare("DELETE FROM container WHERE id = ?");
 
@@ -104,6 +110,14 @@ export function createContainerTable(store: Store): ContainerTable {
       const definition = { ...record.definition, hostConfig };
       updateDefinition.run(JSON.stringify(definition), id);
       return remember({ ...record, definition });
+    },
+    saveHealth(id, health) {
+      updateHealth.run(health === undefined ? null : JSON.stringify(health), id);
+    },
+    savedHealth(id) {
+      const text = readHealth.get(id)?.health;
+      // What saveHealth wrote, and nothing else.
+      return typeof text === "string" ? (JSON.parse(text) as Health) : undefined;
     },
     delete(id) {
       const { name } = current(id);

@@ -54,3 +54,26 @@ test("a check that takes too long is killed and has failed", async () => {
   expect(first).toMatchObject({ ExitCode: -1, Output: "Health check exceeded timeout (0.2s): began\n" });
   await docker("rm", "-f", "slow");
 });
+
+test("what checks have found is known to the next daemon", async () => {
+  const check = ["--health-cmd", "cat /well", "--health-interval", "100ms", "--health-retries", "2"];
+  await docker("run", "-d", "--name", "lasting", ...check, "busybox", "sleep", "1000");
+  await docker("run", "-d", "--name", "ended", ...check, "busybox", "sleep", "1000");
+  for (const container of ["lasting", "ended"])
+    await daemon.untilEvent({ container, event: "health_status" }, 1);
+  await docker("stop", "-t", "0", "ended");
+  const first = JSON.parse(await health("ended", "Log"));
+  const streak = Number(await health("lasting", "FailingStreak"));
+  await daemon.kill9();
+  await daemon.restart();
+  expect(await health("lasting", "Status")).toBe('"unhealthy"');
+  expect(Number(await health("lasting", "FailingStreak"))).toBeGreaterThanOrEqual(streak);
+  expect(JSON.parse(await health("lasting", "Log"))).not.toEqual([]);
+  expect(JSON.parse(await health("ended", "Log"))).toEqual(first);
+  // It is looked after as before.
+  await docker("exec", "lasting", "sh", "-c", "echo fine > /well");
+  await daemon.untilEvent({ container: "lasting", event: "health_status" }, 1);
+  expect(await health("lasting", "Status")).toBe('"healthy"');
+  expect(await health("lasting", "FailingStreak")).toBe("0");
+  await docker("rm", "-f", "lasting", "ended");
+});

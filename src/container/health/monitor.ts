@@ -7,19 +7,22 @@ import { probe } from "./probe.ts";
 import { judge, pauseMs, STARTING } from "./verdict.ts";
 
 /**
- * Check a running container's health again and again until its end. Each run of a container begins with "starting";
- * so does one that a daemon finds running.
+ * Check a running container's health again and again until its end. Each run of a container begins with "starting"; one
+ * that was `found` running by a new daemon goes on with what the daemon before had found.
  */
-export function watchHealth(context: ContainerContext, id: string): void {
+export function watchHealth(context: ContainerContext, id: string, { found }: { found: boolean }): void {
   const record = context.table.get(id);
   const check = record === undefined ? undefined : healthCheckOf(record.definition.config);
   const live = context.live.of(id);
   stopHealth(context, id);
-  live.health = check === undefined ? undefined : STARTING;
-  if (check === undefined) return;
+  const before = found ? context.table.savedHealth(id) : undefined;
+  live.health = check === undefined ? undefined : (before ?? STARTING);
+  if (!found) context.table.saveHealth(id, live.health);
+  if (record === undefined || check === undefined) return;
   const stopped = new AbortController();
   live.healthWatch = stopped;
-  const startedMs = Date.now();
+  const startedMs =
+    found && isRunning(record.state) ? Number(record.state.startedAtNs / 1_000_000n) : Date.now();
 
   const next = () => {
     const timer = setTimeout(
@@ -41,6 +44,7 @@ export function watchHealth(context: ContainerContext, id: string): void {
       if (stopped.signal.aborted) return;
       const before = live.health?.Status;
       live.health = judge(live.health ?? STARTING, result, check, Date.now() - startedMs);
+      context.table.saveHealth(id, live.health);
       if (live.health.Status !== before) notify(context, now, `health_status: ${live.health.Status}`);
     }
     next();
