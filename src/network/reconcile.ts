@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { messageOf } from "../errors/index.ts";
 import type { FilteredNetwork, OpenPort, PublishedPort } from "../firewall/index.ts";
 import { requestRoute, setMaster } from "../netlink/index.ts";
@@ -5,7 +6,14 @@ import type { NetworkContext } from "./context.ts";
 import { interfaceIndex, masterIndex, removeInterface } from "./drivers/index.ts";
 import { opened, translated } from "./published/index.ts";
 import type { NetworkRecord, SandboxRecord } from "./record.ts";
-import { closeSandbox, makeLink, namesKey, portTarget, routedTarget } from "./sandbox/index.ts";
+import {
+  closeSandbox,
+  finishSandbox,
+  makeLink,
+  namesKey,
+  portTarget,
+  routedTarget,
+} from "./sandbox/index.ts";
 import { isLive, type LiveRecord } from "./table.ts";
 
 /**
@@ -52,18 +60,29 @@ async function bury(context: NetworkContext, containerId: string): Promise<void>
   await closeSandbox(context, containerId);
 }
 
-/** A running container: its links on their bridges, its ports held. */
+/** A running container: its links on their bridges, its files there, its ports held, a connect that was cut off finished. */
 async function mend(context: NetworkContext, sandbox: SandboxRecord, pid: number): Promise<void> {
+  // Of a disconnect only the last step was missing: what a running container has a place in, it has a link for.
+  for (const endpoint of context.table.endpointsOf(sandbox.containerId))
+    if (!isLive(endpoint)) context.table.deleteEndpoint(sandbox.containerId, endpoint.networkId);
   const endpoints = context.table.endpointsOf(sandbox.containerId).filter(isLive);
+  const areFilesThere = Object.values(sandbox.files).every((file) => existsSync(file));
+  let isWhole = areFilesThere && endpoints.every(({ live }) => live.settling !== true);
   for (const endpoint of endpoints) {
     try {
-      await mendLink(context, endpoint, pid);
+      if ((await mendLink(context, endpoint, pid)) === "made") isWhole = false;
     } catch (error) {
       context.log.warn(
         `container ${sandbox.containerName} could not be brought back into network ${endpoint.networkName}: ${messageOf(error)}`,
       );
     }
   }
+  if (!isWhole)
+    await finishSandbox(context, sandbox, endpoints, pid).catch((error) =>
+      context.log.warn(
+        `the network of container ${sandbox.containerName} could not be mended: ${messageOf(error)}`,
+      ),
+    );
   const lost = await context.held.restore(sandbox.containerId, sandbox.ports, portTarget(context, endpoints));
   for (const { hostPort, protocol } of lost) {
     context.log.warn(
@@ -72,19 +91,26 @@ async function mend(context: NetworkContext, sandbox: SandboxRecord, pid: number
   }
 }
 
-async function mendLink(context: NetworkContext, endpoint: LiveRecord, pid: number): Promise<void> {
+async function mendLink(
+  context: NetworkContext,
+  endpoint: LiveRecord,
+  pid: number,
+): Promise<"made" | undefined> {
   const network = context.table.network(endpoint.networkId);
   const { hostInterface } = endpoint.live;
-  if (network === undefined || hostInterface === undefined) return;
+  if (network === undefined || hostInterface === undefined) return undefined;
   const bridge = interfaceIndex(context.drivers[network.driver].deviceOf(network) ?? "");
   const index = interfaceIndex(hostInterface);
   if (index === undefined) {
     await using undo = new AsyncDisposableStack();
     await makeLink(context, network, endpoint, pid, undo);
     undo.move();
-  } else if (bridge !== undefined && masterIndex(hostInterface) !== bridge) {
+    return "made";
+  }
+  if (bridge !== undefined && masterIndex(hostInterface) !== bridge) {
     await requestRoute({ shimPath: context.shimPath }, [setMaster(index, bridge)]);
   }
+  return undefined;
 }
 
 function ruleSet(context: NetworkContext): {

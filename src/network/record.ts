@@ -74,6 +74,8 @@ export interface LiveEndpoint {
   readonly ipv6?: string;
   /** Names in the network; the first is told in reverse look-ups. */
   readonly names: readonly string[];
+  /** It is being brought into a running container or taken out: a daemon that finds this has to finish it. */
+  readonly settling?: true;
 }
 
 /** A port of the host that is a container's while it runs. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
@@ -128,6 +129,67 @@ test("what is damaged while no daemon runs is mended by the next", async () => {
   await docker("network", "rm", "mend");
   expect(host("ip", "-o", "link")).not.toContain(bridge);
 });
+
+test("a link made anew leads out as before; the bridge's address and the container's files come back", async () => {
+  await docker("network", "create", "--subnet", "10.250.0.0/24", "again");
+  await sleeper("--name", "back", "--network", "again");
+  const id = await docker("network", "inspect", "-f", "{{.Id}}", "again");
+  const bridge = `br-${id.slice(0, 12)}`;
+  const hosts = await docker("inspect", "-f", "{{.HostsPath}}", "back");
+  const resolvConf = await docker("inspect", "-f", "{{.ResolvConfPath}}", "back");
+  await daemon.kill9();
+  const [veth = ""] = host("ip", "-o", "link", "show", "master", bridge).match(/veth[0-9a-f]{7}(?=@)/) ?? [];
+  host("ip", "link", "del", veth);
+  host("ip", "addr", "flush", "dev", bridge);
+  rmSync(hosts);
+  rmSync(resolvConf);
+  await daemon.restart();
+  expect(await sh("back", "ip route | grep default")).toBe("default via 10.250.0.1 dev eth0");
+  expect(await reaches("back", "10.250.0.1")).toBe(true);
+  expect(readFileSync(hosts, "utf8")).toContain("10.250.0.2");
+  expect(readFileSync(resolvConf, "utf8")).toContain("127.0.0.11");
+  await docker("rm", "-f", "back");
+  await docker("network", "rm", "again");
+});
+
+test("whenever the daemon is killed while it connects or disconnects, rows and kernel agree afterwards", async () => {
+  await docker("network", "create", "--subnet", "10.251.0.0/24", "second");
+  await sleeper("--name", "peer", "--network", "second");
+  await sleeper("--name", "moved");
+  for (const delayMs of [0, 2, 5, 9, 14, 20, 30]) {
+    const verb = (await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", "moved")).includes(
+      '"second"',
+    )
+      ? "disconnect"
+      : "connect";
+    const asked = daemon
+      .api("POST", `/networks/second/${verb}`, { Container: "moved" })
+      .catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await daemon.kill9();
+    await asked;
+    await daemon.restart();
+    const networks = JSON.parse(
+      await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", "moved"),
+    ) as Record<string, { IPAddress: string }>;
+    const addresses = await sh(
+      "moved",
+      "ip -o -4 addr show up | grep -v ' lo ' | awk '{print $4}' | cut -d/ -f1",
+    );
+    expect(addresses.split("\n").toSorted()).toEqual(
+      Object.values(networks)
+        .map(({ IPAddress }) => IPAddress)
+        .toSorted(),
+    );
+    const seen = await docker("network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", "second");
+    expect(seen.includes("moved")).toBe("second" in networks);
+    expect(await reaches("moved", await addressOf("peer", "second"))).toBe("second" in networks);
+    if ("second" in networks) expect(await reaches("moved", "peer")).toBe(true);
+    expect(await sh("moved", "ip route | grep -c default")).toBe("1");
+  }
+  await docker("rm", "-f", "peer", "moved");
+  await docker("network", "rm", "second");
+}, 60_000);
 
 test("names are looked up while and after the daemon is away", async () => {
   await docker("network", "create", "lasting");

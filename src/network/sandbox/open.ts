@@ -25,6 +25,7 @@ import { applyPorts, holdPorts } from "./ports.ts";
 
 /** Ports of the name server in a namespace: below those that the kernel gives away by itself. */
 const NAMES_PORTS = { first: 20_000, last: 32_000 };
+export const randomNamesPort = (): number => randomInt(NAMES_PORTS.first, NAMES_PORTS.last);
 const DNS_PORT = 53;
 
 /**
@@ -52,7 +53,7 @@ export async function openSandbox(
     ...request,
     sandboxId: randomHex(32),
     ports,
-    ...(kind === "named" ? { namesPort: randomInt(NAMES_PORTS.first, NAMES_PORTS.last) } : {}),
+    ...(kind === "named" ? { namesPort: randomNamesPort() } : {}),
   };
   store.transaction(() => {
     for (const endpoint of endpoints) table.putEndpoint(endpoint);

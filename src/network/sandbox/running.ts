@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { forbidden, internal } from "../../errors/index.ts";
 import {
   addDefaultRoute,
@@ -19,7 +18,7 @@ import { allocateEndpoint } from "./allocate.ts";
 import { writeSandboxFiles } from "./files.ts";
 import { chooseGateways, routeOf } from "./gateways.ts";
 import { interfaceRequests, linkOf } from "./interface.ts";
-import { kindOf, nameServerRequests, namesKey } from "./open.ts";
+import { kindOf, nameServerRequests, namesKey, randomNamesPort, routeRequests } from "./open.ts";
 import { applyPorts, holdPorts, portTarget } from "./ports.ts";
 
 const namespaceOf = (pid: number): string => `/proc/${pid}/ns/net`;
@@ -39,12 +38,13 @@ export async function plugEndpoint(
   const before = table.endpointsOf(sandbox.containerId).filter(isLive);
   await using undo = new AsyncDisposableStack();
   const added = allocateEndpoint(context, network, endpoint, sandbox, before, undo);
-  table.putEndpoint(added);
+  table.putEndpoint(settling(added));
   undo.defer(() => table.deleteEndpoint(sandbox.containerId, network.id));
   await makeLink(context, network, added, pid, undo);
   zones.add(added);
   undo.defer(() => zones.remove(added));
   await settle(context, sandbox, before, [...before, added], pid);
+  table.putEndpoint(added);
   undo.move();
   notifyNetwork(context, network, "connect", sandbox.containerId);
 }
@@ -59,6 +59,7 @@ export async function unplugEndpoint(
   const { table, zones, addresses } = context;
   const before = table.endpointsOf(sandbox.containerId).filter(isLive);
   const after = before.filter(({ networkId }) => networkId !== endpoint.networkId);
+  table.putEndpoint(settling(endpoint));
   zones.remove(endpoint);
   await requestKernel({ shimPath: context.shimPath, namespace: namespaceOf(pid) }, [
     { protocol: NETLINK_ROUTE, message: deleteLink(endpoint.live.interfaceIndex) },
@@ -72,6 +73,61 @@ export async function unplugEndpoint(
   await settle(context, sandbox, after, after, pid, before);
   notifyNetwork(context, endpoint.networkId, "disconnect", sandbox.containerId);
 }
+
+const settling = (endpoint: LiveRecord): LiveRecord => ({
+  ...endpoint,
+  live: { ...endpoint.live, settling: true },
+});
+const settled = ({ live: { settling: _settling, ...live }, ...endpoint }: LiveRecord): LiveRecord => ({
+  ...endpoint,
+  live,
+});
+
+/**
+ * Bring links, routes, name server and files of a running container to what its rows say, whatever of it is there
+ * already: for a connect that was cut off, and after a link was made anew. Safe to repeat.
+ */
+export async function finishSandbox(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  endpoints: readonly LiveRecord[],
+  pid: number,
+): Promise<void> {
+  const { table } = context;
+  const links = endpoints.flatMap((endpoint) => {
+    const network = table.network(endpoint.networkId);
+    return endpoint.live.settling !== true || network === undefined
+      ? []
+      : interfaceRequests(network, endpoint);
+  });
+  const kind = kindOf(context, endpoints);
+  let current = sandbox;
+  if (kind === "named" && sandbox.namesPort === undefined) {
+    current = { ...sandbox, namesPort: randomNamesPort() };
+    table.putSandbox(current);
+  }
+  const oldRoutes = endpoints.flatMap((endpoint) =>
+    ([4, 6] as const).flatMap((family) => {
+      const route = routeOf(context, endpoint, family);
+      return route === undefined ? [] : [{ protocol: NETLINK_ROUTE, message: deleteDefaultRoute(route) }];
+    }),
+  );
+  // A second set of the name server's rules finds nothing left to do.
+  const requests = [
+    ...links,
+    ...oldRoutes,
+    ...routeRequests(context, endpoints),
+    ...(kind === "named" ? nameServerRequests(current) : []),
+  ];
+  // What is there already, or is gone already, is no failure; the rest shows in what does not work.
+  const results = await requestKernel({ shimPath: context.shimPath, namespace: namespaceOf(pid) }, requests);
+  const failure = results.find((result) => result !== undefined && !HARMLESS.has(result));
+  if (failure !== undefined) throw internal(`the container's network could not be set up: ${failure}`);
+  writeSandboxFiles(context, current, kind, endpoints);
+  for (const endpoint of endpoints) if (endpoint.live.settling === true) table.putEndpoint(settled(endpoint));
+}
+
+const HARMLESS: ReadonlySet<string> = new Set(["EEXIST", "ESRCH", "ENOENT", "ENETUNREACH"]);
 
 /** Make an endpoint's link and set it up inside. */
 export async function makeLink(
@@ -109,7 +165,7 @@ async function settle(
   const kind = kindOf(context, after);
   let current = sandbox;
   if (kind === "named" && sandbox.namesPort === undefined) {
-    current = { ...sandbox, namesPort: randomInt(20_000, 32_000) };
+    current = { ...sandbox, namesPort: randomNamesPort() };
     context.table.putSandbox(current);
     await perform(context, pid, nameServerRequests(current));
     await openNames(context, current, pid);
