@@ -100,6 +100,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     ),
   );
   const shimPath = installShim(join(dataRoot, "bin"));
+  if (idMaps !== undefined)
+    await container.requireIdmappedLayers(shimPath, dataRoot, idMaps, AbortSignal.timeout(PROBE_LIMIT_MS));
   const runtimes = createRuntimes(options.runtimes);
   const layout = options.rootless === undefined ? readCgroupLayout() : NO_GROUPS;
   if (options.rootless !== undefined) log.warn(WITHOUT_GROUPS);
@@ -260,6 +262,8 @@ function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceO
         : network.createNoForwarding();
   return { forwarding };
 }
+
+const PROBE_LIMIT_MS = 10_000;
 
 /** Control groups are the machine's root's, and those that a session may have delegated are not used yet. */
 const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };

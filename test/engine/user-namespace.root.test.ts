@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import {
   createTestUser,
@@ -253,6 +261,32 @@ describe("--userns=host", () => {
     expect(await docker("ps", "-aq")).toBe("");
   }, 30_000);
 });
+
+test("a daemon whose file system knows no idmapped mounts says so, and does not start", async () => {
+  const folder = join(daemon.folder, "ramfs");
+  mkdirSync(folder);
+  execFileSync("mount", ["-t", "ramfs", "none", folder]);
+  try {
+    const [program = "", ...own] = GANTRY;
+    const place = ["--data-root", join(folder, "data"), "--exec-root", join(daemon.folder, "ramfs-run")];
+    const host = ["-H", `unix://${daemon.folder}/r.sock`];
+    const start = await runProgram(program, [
+      ...own,
+      "daemon",
+      ...place,
+      ...host,
+      "--userns-remap",
+      user.name,
+    ]);
+    expect(start.exitCode).toBe(1);
+    expect(start.stderr).toContain(
+      `--userns-remap needs idmapped mounts, which this kernel or the file system of ${folder}/data does not have (mount_setattr`,
+    );
+    expect(readdirSync(join(folder, "data")).filter((name) => name.startsWith("idmap"))).toEqual([]);
+  } finally {
+    execFileSync("umount", [folder]);
+  }
+}, 30_000);
 
 test("a daemon whose user has no subordinate ids does not start", async () => {
   using poor = createTestUser({ withoutRanges: true });

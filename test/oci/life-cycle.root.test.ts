@@ -253,3 +253,27 @@ test("time offsets, personality, scheduler and IO priority reach the process", a
 }, 30_000);
 
 const readNamespace = () => readlinkSync("/proc/self/ns/uts");
+
+test("a bundle with a user namespace and its maps: root inside, another user outside, devices and an exec in it", async () => {
+  await using bundle = new TestBundle();
+  const mapping = [{ containerID: 0, hostID: 2_000_000_000, size: 65_536 }];
+  bundle.configure({
+    process: { args: ["sh", "-c", "id -u; echo x > /dev/null; exec sleep 1000"] },
+    linux: {
+      namespaces: ["user", "pid", "network", "ipc", "uts", "mount"].map((type) => ({ type })),
+      uidMappings: mapping,
+      gidMappings: mapping,
+    },
+  });
+  expect(await bundle.create()).toMatchObject({ exitCode: 0, stderr: "" });
+  expect((await bundle.oci("start", bundle.id)).exitCode).toBe(0);
+  const { pid } = await bundle.state();
+  expect(readFileSync(`/proc/${pid}/uid_map`, "utf8").trim().split(/\s+/)).toEqual([
+    "0",
+    "2000000000",
+    "65536",
+  ]);
+  const exec = await bundle.oci("exec", bundle.id, "sh", "-c", "id -u; stat -c %u:%t:%T /dev/zero");
+  expect(exec).toMatchObject({ exitCode: 0, stdout: "0\n0:1:5\n" });
+  expect((await bundle.oci("delete", "--force", bundle.id)).exitCode).toBe(0);
+}, 30_000);
