@@ -146,8 +146,10 @@ async function work(
     throw error instanceof EngineError ? new BuildFailure(error, files.dockerfile, parsed) : error;
   }
   await pruneToLimit(context);
-  // Blobs that came from or were made for other machines have no owner here.
-  if (request.cacheFrom.length + request.cacheTo.length > 0) await context.images.collectGarbage();
+  // Blobs that came from or were made for other machines have no owner here, nor have plain ones that were compressed.
+  const { sbom, provenance } = request.attestations;
+  if (request.cacheFrom.length + request.cacheTo.length > 0 || sbom || provenance !== undefined)
+    await context.images.collectGarbage();
 }
 
 /** The caches that the client sent for this build; held until it ends. */

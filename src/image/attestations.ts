@@ -65,7 +65,6 @@ export async function attestImage(
   );
   const digest = await keep(manifest);
   const attestation = { manifest: digest, manifestBytes: manifest.length, blobs };
-  await keep(attestedIndex(image, manifestBytes, attestation));
   context.store.transaction(() => context.table.setAttestation(image.id, attestation));
 }
 

@@ -30,6 +30,7 @@ export async function checkStore(
     ...(await checkBlobs(context, blobs, signal)),
     ...(await checkLayers(context, images, signal)),
     ...(await checkImages(context, images)),
+    ...(await checkAttestations(context, images)),
     ...(await checkStrays(context, blobs)),
   ];
   const problems: FsckProblem[] = [];
@@ -134,6 +135,29 @@ async function checkImages(context: ImageContext, images: readonly ImageRecord[]
     const detail = `${missing.length} of its blobs are missing (${missing[0]}): pull or load it again`;
     // Containers of it go on; only saving and pushing it does not work.
     found.push({ Kind: "image", Subject: name, Detail: detail });
+  }
+  return found;
+}
+
+/** What is said of an image without all of its parts is not said any more once it is repaired: the image is whole without it. */
+async function checkAttestations(context: ImageContext, images: readonly ImageRecord[]): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const { id, names } of images) {
+    const said = context.table.attestationOf(id);
+    const digests = said === undefined ? [] : [said.manifest, ...said.blobs];
+    const present = await Promise.all(digests.map((digest) => context.content.find(digest)));
+    const missing = digests.filter((_, at) => present[at] === undefined);
+    if (missing.length === 0) continue;
+    found.push({
+      Kind: "image",
+      Subject: names[0] === undefined ? id : familiar(names[0]),
+      Detail: `${missing.length} blobs of its attestations are missing (${missing[0]}): build it again`,
+      repair: async () => {
+        context.store.transaction(() => context.table.dropAttestation(id));
+        await collectGarbage(context);
+        return true;
+      },
+    });
   }
   return found;
 }

@@ -151,13 +151,17 @@ export class ImageTable {
 
   /** Let this be said of the image, and nothing else. */
   setAttestation(id: string, { manifest, manifestBytes, blobs }: Attestation): void {
+    this.dropAttestation(id);
     const { database } = this.#store;
-    database.prepare("DELETE FROM image_attestation WHERE image_id = ?").run(id);
     const insert = database.prepare(
       "INSERT INTO image_attestation (image_id, position, digest, size_bytes) VALUES (?, ?, ?, ?)",
     );
     insert.run(id, 0, manifest, manifestBytes);
     for (const [at, digest] of blobs.entries()) insert.run(id, at + 1, digest, 0);
+  }
+
+  dropAttestation(id: string): void {
+    this.#store.database.prepare("DELETE FROM image_attestation WHERE image_id = ?").run(id);
   }
 
   attestationOf(id: string): Attestation | undefined {

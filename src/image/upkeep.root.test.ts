@@ -28,6 +28,28 @@ test("a sound store has no problems", async () => {
   });
 });
 
+test("what is said of an image is kept whole, or not at all", async () => {
+  await engine.load(await dockerArchive({ layers: [await base()], names: ["app:v1"] }));
+  const { Id: id } = engine.images.inspect("app:v1");
+  const say = async (word: string) => {
+    using lease = engine.images.lease();
+    await engine.images.attest(id, [{ type: "urn:x", predicate: { word } }], ["app:v1"], lease, never);
+  };
+  await say("first");
+  await say("second");
+  // The plain blob, and what was said first.
+  await check(true);
+  expect(await check()).toEqual([]);
+  const blobs = await engine.content.list();
+  const texts = await Promise.all(blobs.map(({ digest }) => engine.content.read(digest, 1 << 20)));
+  const at = texts.findIndex((text) => text.includes('"word":"second"'));
+  expect(texts.some((text) => text.includes('"word":"first"'))).toBe(false);
+  rmSync(blobs[at]?.path ?? "");
+  expect(await check(true)).toMatchObject([{ Kind: "image", Subject: "app:v1", Repaired: true }]);
+  expect(await check()).toEqual([]);
+  expect((await engine.content.list()).length).toBe(blobs.length - 3);
+});
+
 test("a flipped blob, a lost layer and strays are found; what can be is repaired", async () => {
   await engine.load(await dockerArchive({ layers: [await base(), await top()], names: ["app:v1"] }));
   const [layer] = engine.images.layersOf(engine.images.inspect("app:v1").Id)?.layers ?? [];
