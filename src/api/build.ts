@@ -154,6 +154,7 @@ const wireRecord = (record: CacheRecord): BuildCacheRecord => ({
   LastUsedAt: new Date(record.lastUsedAtMs).toISOString(),
   UsageCount: record.useCount,
   Parents: [...record.parents],
+  ...(record.origin === "" ? {} : { Origin: record.origin }),
 });
 
 const wireHistory = (entry: BuildHistoryEntry): BuildHistoryRecord => ({

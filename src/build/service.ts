@@ -144,6 +144,8 @@ export interface CacheRecord {
   /** An image has the same layer, so that removing the record frees nothing. */
   readonly shared: boolean;
   readonly parents: readonly string[];
+  /** The cache of another machine that it came from; "" for what was made here. */
+  readonly origin: string;
 }
 
 export interface PruneOptions {

@@ -85,6 +85,8 @@ export interface BuildCacheRecord {
   LastUsedAt: string;
   UsageCount: number;
   Parents: string[];
+  /** The cache of another machine that it came from. */
+  Origin?: string;
 }
 
 export interface BuildPruneReply {

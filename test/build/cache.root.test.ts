@@ -62,6 +62,7 @@ describe("a cache of another machine", () => {
     expect(read.exitCode).toBe(0);
     expect(cached(read.stderr)).toBe(6);
     expect(await idOf(second, "it")).toBe(await idOf(first, "it"));
+    expect((await second.api("GET", "/build/cache")).body).toContain(`"Origin":"${ref}"`);
     // What came is the second engine's own now.
     expect(cached((await build(second, context.path)).stderr)).toBe(6);
     await forget(second);

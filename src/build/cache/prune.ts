@@ -22,6 +22,7 @@ export async function cacheRecords(context: BuildContext): Promise<CacheRecord[]
         inUse,
         shared: false,
         parents: [],
+        origin: "",
       }),
     ),
   );
@@ -38,6 +39,7 @@ export async function cacheRecords(context: BuildContext): Promise<CacheRecord[]
       inUse: false,
       shared: false,
       parents: [],
+      origin: "",
     }),
   );
   return [...records, ...mounts, ...contexts].sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs);
@@ -64,6 +66,7 @@ function describeStep(
     inUse: false,
     shared: layer !== undefined && context.isChainOfImage(layer.chainId),
     parents: parent === undefined ? [] : [parent.slice(0, 25)],
+    origin: step.origin,
   };
 }
 

@@ -31,7 +31,8 @@ const RECORD_COLUMNS = [
 function reasonOf(row: BuildCacheRecord): string {
   if (row.InUse) return "a build uses it now";
   if (row.Shared) return "an image has the same layer";
-  return `used ${row.UsageCount} ${row.UsageCount === 1 ? "time" : "times"}, below the ceiling`;
+  const origin = row.Origin === undefined ? "" : `came from ${row.Origin}, `;
+  return `${origin}used ${row.UsageCount} ${row.UsageCount === 1 ? "time" : "times"}, below the ceiling`;
 }
 
 const DEFAULT_COLUMNS = ["ID", "Type", "Reclaimable", "Size", "LastUsed", "Description", "Kept"];
