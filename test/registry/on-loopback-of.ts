@@ -33,7 +33,7 @@ export async function onLoopbackOf(pid: number, registry: string): Promise<Async
   });
   const program = [
     process.execPath,
-    join(import.meta.dirname, "forward.ts"),
+    join(import.meta.dirname, "forward-server.ts"),
     String(port),
     join(folder, "s"),
   ];
