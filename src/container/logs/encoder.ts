@@ -33,6 +33,12 @@ const MIDDLE = {
   err: Buffer.from('","stream":"stderr","time":"'),
 };
 const HEADER_BYTES = 8;
+/**
+ * The first entries of a block have a frame each, as Docker sends them. In what comes behind so much of them, entries of
+ * one stream in a row share a frame of about FRAME_BYTES: a client pays for frames, not for lines.
+ */
+const SINGLE_BYTES = 8 << 10;
+const FRAME_BYTES = 32 << 10;
 /** "2006-01-02T15:04:05Z" and the same with ".000000000". */
 const SHORTEST_TIME = 20;
 const FIXED_TIME = 30;
@@ -56,6 +62,9 @@ export class LogEncoder {
   /** The first backslash of the block that is not yet passed. */
   #escape = -1;
   #finished = false;
+  /** Where the last frame of the output begins, -1 for none, and of which stream it is. */
+  #frame = -1;
+  #frameIsOut = true;
 
   constructor(options: EncodingOptions) {
     this.#options = options;
@@ -75,6 +84,7 @@ export class LogEncoder {
     this.#output = Buffer.allocUnsafe(block.length + HEADER_BYTES + FIXED_TIME);
     this.#at = 0;
     this.#escape = -1;
+    this.#frame = -1;
     let start = 0;
     while (start < block.length && !this.#finished) {
       const found = block.indexOf(NEWLINE, start);
@@ -110,15 +120,15 @@ export class LogEncoder {
     }
     if (this.#readsTime) this.#readTime(block, time, timeBytes);
     if (!this.#isWanted(isOut)) return true;
-    const frame = this.#at;
-    this.#beginFrame();
+    const before = this.#at;
+    const frame = this.#beginFrame(isOut);
     if (plain) {
       this.#at += block.copy(this.#output, this.#at, text, backslash);
       this.#output[this.#at++] = NEWLINE;
     } else {
       const behind = unescapeInto(this.#output, this.#at, block, text, close);
       if (behind === -1) {
-        this.#at = frame;
+        this.#at = before;
         return true;
       }
       this.#at = behind;
@@ -145,8 +155,7 @@ export class LogEncoder {
     if (!this.#isWanted(isOut)) return;
     const details = this.#options.details ? formatAttributes(entry.attrs) : "";
     this.#reserve(Buffer.byteLength(entry.log) + details.length + rest + 2 * (HEADER_BYTES + FIXED_TIME + 2));
-    const frame = this.#at;
-    this.#beginFrame(details);
+    const frame = this.#beginFrame(isOut, details);
     this.#at += this.#output.write(entry.log, this.#at);
     this.#endFrame(frame, isOut);
   }
@@ -170,17 +179,24 @@ export class LogEncoder {
     this.#time[FIXED_TIME - 1] = LETTER_Z;
   }
 
-  #beginFrame(details = ""): void {
-    if (!this.#options.tty) this.#at += HEADER_BYTES;
+  /** Gives where the entry's frame begins: it may be the one of the entries before. */
+  #beginFrame(isOut: boolean, details = ""): number {
+    const isShared =
+      this.#frame >= SINGLE_BYTES && this.#frameIsOut === isOut && this.#at - this.#frame < FRAME_BYTES;
+    const frame = isShared ? this.#frame : this.#at;
+    if (!this.#options.tty && !isShared) this.#at += HEADER_BYTES;
     if (this.#options.timestamps) {
       this.#at += this.#time.copy(this.#output, this.#at);
       this.#output[this.#at++] = 0x20;
     }
     if (this.#options.details) this.#at += this.#output.write(`${details} `, this.#at, "latin1");
+    return frame;
   }
 
   #endFrame(frame: number, isOut: boolean): void {
     if (this.#options.tty) return;
+    this.#frame = frame;
+    this.#frameIsOut = isOut;
     const output = this.#output;
     const size = this.#at - frame - HEADER_BYTES;
     output[frame] = isOut ? 1 : 2;

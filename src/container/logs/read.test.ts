@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { framesOf, lineOf, openTestLog, type TestEntry } from "./testing.ts";
+import { framesOf, joined, lineOf, openTestLog, type TestEntry } from "./testing.ts";
 
 const BASE_NS = 1_714_557_600_000_000_000n;
 let folder = "";
@@ -37,6 +37,19 @@ test("each entry is one frame of its stream", async () => {
     ["stdout", "no newline"],
     ["stderr", ""],
   ]);
+});
+
+test("in a long log neighbours of one stream share frames", async () => {
+  const many = Array.from({ length: 20_000 }, (_, at) =>
+    at % 5000 === 4999 ? err(`${at}\n`) : out(`${at}\n`),
+  );
+  write(...many);
+  const frames = await framesOf(openTestLog(file, { timestamps: true }));
+  expect(frames.length).toBeLessThan(2000);
+  expect(Math.max(...frames.map(([, text]) => text.length))).toBeLessThan(40_000);
+  expect(joined(frames)).toEqual(
+    joined(many.map(({ stream, log }) => [stream, `2024-05-01T10:00:00.000000000Z ${log}`])),
+  );
 });
 
 test("only the streams asked for are sent", async () => {
@@ -181,8 +194,8 @@ test("what was written is read back, wherever it was rotated or compressed, and 
         else writeFileSync(`${file}.${age}`, text);
       }
       const wanted = tail < 0 ? expected : expected.slice(Math.max(0, expected.length - tail));
-      expect(await framesOf(openTestLog(file, { tail }))).toEqual(
-        wanted.map(({ stream, log }) => [stream, log.toWellFormed()]),
+      expect(joined(await framesOf(openTestLog(file, { tail })))).toEqual(
+        joined(wanted.map(({ stream, log }) => [stream, log.toWellFormed()])),
       );
     }),
     { numRuns: 60 },

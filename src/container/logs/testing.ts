@@ -50,3 +50,14 @@ export function decodeFrames(bytes: Buffer): [stream: string, text: string][] {
   }
   return frames;
 }
+
+/** Neighbours of the same stream in one piece: what readers see, however it was cut into frames. */
+export function joined(frames: readonly [stream: string, text: string][]): [stream: string, text: string][] {
+  const runs: [string, string][] = [];
+  for (const [stream, text] of frames) {
+    const last = runs.at(-1);
+    if (last?.[0] === stream) last[1] += text;
+    else runs.push([stream, text]);
+  }
+  return runs;
+}
