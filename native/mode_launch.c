@@ -367,6 +367,17 @@ static int await_runtime(const struct operation *op) {
     return adoption_complete(&task, op, status, &failure);
 }
 
+/*
+ * With its last mount an overlay is synced, and the whole file system below it with it: without this descriptor the end
+ * of the process would wait for the disk. It is closed with the shim, when everybody knows of that end.
+ */
+static void hold_root(void) {
+    char path[64] = "/proc/";
+    append_number(path, sizeof path, (uint64_t)task.pid);
+    append_text(path, sizeof path, "/root");
+    (void)open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static int launch(void) {
     failure.index = UINT16_MAX;
     if (listen_in_folder() || open_stdio(find(OP_STDIO))) return -1;
@@ -383,6 +394,7 @@ static int launch(void) {
     if (await_ready()) return -1;
     const struct operation *adopt = find(OP_ADOPT);
     if (adopt && adopt->f[2].u == ADOPT_AT_LAUNCH) return await_runtime(adopt);
+    if (find(OP_ROOTFS_OVERLAY) && !(plan.flags & PLAN_LEAVE)) hold_root();
     return plan.flags & PLAN_LEAVE ? await_executed() : 0;
 }
 

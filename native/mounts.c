@@ -98,6 +98,7 @@ static int overlay_by_mount(const struct operation *op, const char *place, struc
         append_text(options, sizeof options, op->f[1].s);
         append_text(options, sizeof options, ",workdir=");
         append_text(options, sizeof options, op->f[2].s);
+        append_text(options, sizeof options, ",index=off");
     }
     if (in_user_namespace()) append_text(options, sizeof options, ",userxattr");
     if (strlen(options) >= sizeof options - 1) return fail_with(failure, E2BIG, "overlay with too many layers for this kernel", "");
@@ -125,6 +126,8 @@ int mount_overlay_tree(const struct operation *op, const char *place, struct fai
     if (op->f[1].n > 0) {
         if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", op->f[1].s)) return fail(failure, "overlay upper folder", op->f[1].s);
         if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", op->f[2].s)) return fail(failure, "overlay work folder", op->f[2].s);
+        /* With an index a folder is refused that the shim of a container just ended still holds; see hold_root. */
+        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "index", "off")) return fail(failure, "overlay option", "index=off");
     }
     cursor = op->f[3].s;
     /* They keep overlayfs from notes that mean nothing elsewhere; with userxattr it makes none, and refuses the words. */
