@@ -114,6 +114,7 @@ static int run(char *const *args, struct failure *failure) {
     int status = 0;
     pid_t pid = fork();
     if (pid == 0) {
+        signal(SIGPIPE, SIG_DFL);
         execvp(args[0], args);
         _exit(127);
     }
@@ -154,6 +155,7 @@ static pid_t start_slirp(const struct rootless *rootless, long holder, int *read
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        signal(SIGPIPE, SIG_DFL);
         close(pair[0]);
         snprintf(process, sizeof process, "%ld", holder);
         snprintf(number, sizeof number, "%d", pair[1]);
@@ -173,8 +175,8 @@ static pid_t start_pasta(const struct rootless *rootless, long holder, struct fa
     char process[24], pid_file[PATH_MAX], text[24] = "";
     snprintf(process, sizeof process, "%ld", holder);
     snprintf(pid_file, sizeof pid_file, "%s/pasta.pid", rootless->folder);
-    char *args[] = {(char *)(uintptr_t)rootless->network_program, "--config-net", "--quiet", "--pid", pid_file,
-                    "-t", "auto", "-u", "auto", "-T", "none", "-U", "none", "--dns-forward", "10.0.2.3", process, NULL};
+    char *args[] = {(char *)(uintptr_t)rootless->network_program, "--config-net", "--no-map-gw", "--quiet", "--pid", pid_file,
+                    "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--dns-forward", "10.0.2.3", process, NULL};
     if (run(args, failure)) return -1;
     AUTO_FD fd = open(pid_file, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) return fail(failure, "read", pid_file);
@@ -240,18 +242,34 @@ static int make_namespaces(const struct rootless *rootless, int folder, long *ho
     return *network < 0 || note_holder(folder, *holder, failure) ? -1 : 0;
 }
 
+/* Until a word to end comes, or one of the two has ended: then nothing works any more. */
+static void await_end(pid_t holder, pid_t network) {
+    sigset_t signals;
+    int signal = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    while (signal != SIGTERM) {
+        pid_t ended;
+        /* The network program may have left for the background through a process in between. */
+        while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+            if (ended == holder || ended == network) return;
+        sigwait(&signals, &signal);
+    }
+}
+
 /* Outside of the namespaces: parent of who holds them and of the network program, until one of these or itself is ended. */
 static _Noreturn void keep(const struct rootless *rootless, int folder, int tell) {
     struct word word = {0};
     long holder = 0;
-    pid_t network = 0, ended;
+    pid_t network = 0;
     leave_caller(folder);
     word.failed = make_namespaces(rootless, folder, &holder, &network, &word.failure);
     (void)!write(tell, &word, sizeof word);
     close(tell);
     if (word.failed == 0) {
-        do ended = wait(NULL);
-        while (ended > 0 && ended != holder && ended != network);
+        await_end((pid_t)holder, network);
         unlinkat(folder, "holder", 0);
     }
     if (holder > 0) kill((pid_t)holder, SIGKILL);

@@ -257,9 +257,7 @@ function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceO
   const forwarding =
     rootless.program === "slirp4netns"
       ? network.createSlirpForwarding(join(rootless.folder, "slirp.sock"))
-      : rootless.program === "pasta"
-        ? network.createPastaForwarding()
-        : network.createNoForwarding();
+      : network.createNoForwarding();
   return { forwarding };
 }
 

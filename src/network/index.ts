@@ -8,7 +8,6 @@ export { parsePool, type SubnetPool } from "./ipam/index.ts";
 export { parseLink } from "./names/index.ts";
 export {
   createNoForwarding,
-  createPastaForwarding,
   createSlirpForwarding,
   parsePortKey,
 } from "./published/index.ts";

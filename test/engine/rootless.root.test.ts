@@ -100,7 +100,8 @@ describe("the engine of an ordinary user", () => {
   test("publishes ports on the machine, also over a restart of the daemon, and takes them back", async () => {
     const [any, loopback] = [await freePort(), await freePort()];
     const ports = ["-p", `${any}:80`, "-p", `127.0.0.1:${loopback}:80`];
-    await gantry("run", "-d", "--name", "web", ...ports, "busybox", ..."nc -ll -p 80 -e echo hi".split(" "));
+    const server = [..."nc -ll -p 80 -e sh -c".split(" "), "read x; echo hi"];
+    await gantry("run", "-d", "--name", "web", ...ports, "busybox", ...server);
     expect(await askPort("tcp", any)).toBe("hi\n");
     expect(await askPort("tcp", loopback)).toBe("hi\n");
     const taken = await rootless.gantry("run", "--rm", "-p", `${any}:81`, "busybox", "true");
@@ -154,4 +155,13 @@ test("a user without subordinate ids has containers of root alone, and is told s
   expect(hello.stdout).toContain("Hello from Gantry!");
   expect((await poor.gantry("run", "--rm", "busybox", "id", "-u")).stdout).toBe("0\n");
   expect(poor.log).toContain("has no ranges in /etc/subuid and /etc/subgid");
+}, 60_000);
+
+test("without slirp4netns pasta carries packets, and published ports are refused", async () => {
+  await using other = new RootlessUser({ hidden: ["/usr/bin/slirp4netns"] });
+  const first = await other.gantry("run", "--rm", "--network", "host", "busybox", "ip", "route");
+  expect(first).toMatchObject({ exitCode: 0 });
+  expect(first.stdout).toMatch(/^default /m);
+  const refused = await other.gantry("run", "--rm", "-p", "18080:80", "busybox", "true");
+  expect(refused.stderr).toContain("cannot be opened for this engine: that takes slirp4netns");
 }, 60_000);

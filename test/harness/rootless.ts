@@ -15,12 +15,12 @@ export class RootlessUser implements AsyncDisposable {
   readonly user: TestUser;
   readonly folder = mkdtempSync(join(tmpdir(), "gantry-rootless-"));
   readonly runtime = join(this.folder, "run");
-  readonly #path: string;
+  readonly #hidden: readonly string[];
 
-  /** `path`: folders of programs, in place of the system's. */
-  constructor({ withoutRanges = false, path = "/usr/bin:/bin" } = {}) {
+  /** `hidden`: programs that are not there for him. */
+  constructor({ withoutRanges = false, hidden = [] as readonly string[] } = {}) {
     this.user = createTestUser({ withoutRanges });
-    this.#path = path;
+    this.#hidden = hidden;
     chmodSync(this.folder, 0o755);
     mkdirSync(this.runtime, { mode: 0o700 });
     chownSync(this.runtime, this.user.uid, this.user.gid);
@@ -34,8 +34,9 @@ export class RootlessUser implements AsyncDisposable {
   /** Any program as this user. */
   run(program: string, ...args: string[]): Promise<Finished> {
     const { uid, gid, home } = this.user;
-    const environment = [`HOME=${home}`, `PATH=${this.#path}`, `XDG_RUNTIME_DIR=${this.runtime}`];
-    const mounts = `mount --bind ${this.folder}/tun /dev/net/tun; cd /; exec "$@"`;
+    const environment = [`HOME=${home}`, "PATH=/usr/bin:/bin", `XDG_RUNTIME_DIR=${this.runtime}`];
+    const hide = this.#hidden.map((file) => `mount --bind /dev/null ${file}; `).join("");
+    const mounts = `mount --bind ${this.folder}/tun /dev/net/tun; ${hide}cd /; exec "$@"`;
     const ids = ["--reuid", String(uid), "--regid", String(gid), "--clear-groups"];
     const words = ["setpriv", ...ids, "env", "-i", ...environment, program, ...args];
     return runProgram("unshare", ["--mount", "sh", "-c", mounts, "sh", ...words], { limitMs: 30_000 });

@@ -75,28 +75,12 @@ async function askSlirp(socket: string, request: unknown): Promise<SlirpAnswer> 
   return answer;
 }
 
-/** Nobody opens ports for this engine. */
+/** Nobody opens ports for this engine: pasta(1) takes the ports to forward at its start alone, and there may be no program. */
 export const createNoForwarding = (): HostForwarding => ({
-  async open(protocol, _hostAddress, port) {
+  async open(protocol, hostAddress, port) {
     throw new EngineError(
       "internal",
-      `host port ${port}/${protocol} cannot be opened: neither slirp4netns nor pasta carries packets for this engine`,
+      `host port ${hostAddress || "0.0.0.0"}:${port}/${protocol} cannot be opened for this engine: that takes slirp4netns (Debian's package of that name)`,
     );
   },
 });
-
-/**
- * pasta(1) opens every port that is listened on in the namespace ("-t auto"), for all of the host's addresses: nothing is
- * to be asked for, and nothing else can be.
- */
-export function createPastaForwarding(): HostForwarding {
-  return {
-    async open(protocol, hostAddress, port) {
-      if (hostAddress === "") return { close: async () => undefined };
-      throw new EngineError(
-        "internal",
-        `host port ${hostAddress}:${port}/${protocol} cannot be opened by pasta, which knows no single address: install slirp4netns`,
-      );
-    },
-  };
-}

@@ -1,7 +1,6 @@
 export { createHeldPorts, type HeldPorts, type PortTarget } from "./held-ports.ts";
 export {
   createNoForwarding,
-  createPastaForwarding,
   createSlirpForwarding,
   type HostForwarding,
 } from "./host-forwarding.ts";
