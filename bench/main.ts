@@ -10,6 +10,7 @@ import { buildRows } from "./rows/build.ts";
 import { containerRows } from "./rows/containers.ts";
 import { imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
+import { networkRows } from "./rows/network.ts";
 import { registryRows } from "./rows/registry.ts";
 import { prepare } from "./run.ts";
 import { formatReferences, formatTable, median, type Result } from "./table.ts";
@@ -41,6 +42,7 @@ const all = [
   ...imageRows(material),
   ...registryRows(material),
   ...buildRows(material),
+  ...networkRows(gantry),
 ];
 const rows = all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
 const results: Result[] = [];
@@ -79,23 +81,24 @@ async function measure(row: Row): Promise<Result> {
       console.error(`${row.name}: ${error.message}`);
     }
   };
-  for (const peer of peers) await attempt(peer, async () => row.prepare?.(peer));
+  const taking = peers.filter(({ name }) => row.peers?.includes(name) ?? true);
+  for (const peer of taking) await attempt(peer, async () => row.prepare?.(peer));
   for (let round = 0; round < row.rounds; round++) {
     if (row.reference !== undefined) references.push(await row.reference.sample());
-    for (const peer of peers) {
+    for (const peer of taking) {
       await attempt(peer, async () => {
         samples.set(peer, [...(samples.get(peer) ?? []), await row.sample(peer)]);
       });
     }
   }
-  for (const peer of peers) {
+  for (const peer of taking) {
     // What was not prepared cannot be undone; the row's failure is told already.
     if (!failed.has(peer)) await attempt(peer, async () => row.finish?.(peer));
   }
   const values = new Map(
-    peers.map((peer) => [peer.name, failed.get(peer) ?? median(samples.get(peer) ?? [])] as const),
+    taking.map((peer) => [peer.name, failed.get(peer) ?? median(samples.get(peer) ?? [])] as const),
   );
-  const sizes = peers.map(({ name }) => `${name} ${formatShort(values.get(name))}`).join(", ");
+  const sizes = taking.map(({ name }) => `${name} ${formatShort(values.get(name))}`).join(", ");
   console.error(`${row.name}: ${sizes} ${row.unit}`);
   const { reference } = row;
   return {

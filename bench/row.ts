@@ -7,6 +7,8 @@ export interface Row {
   readonly target?: number;
   readonly unit: "ms" | "MB";
   readonly rounds: number;
+  /** Names of the engines that take part; all unless told. */
+  readonly peers?: readonly string[];
   /** What the kernel and a plain program need for the same work, measured in the same rounds. */
   readonly reference?: Reference;
   /** Once per engine, before the first round. */

@@ -24,6 +24,14 @@ export async function prepare(peer: Peer, ...args: string[]): Promise<Finished> 
   return finished;
 }
 
+/** A program of the machine where the engine's network is; gives its output. */
+export async function runInside(peer: Peer, ...command: string[]): Promise<string> {
+  const [program = "", ...args] = [...peer.inside, ...command];
+  const finished = await runProgram(program, args, { limitMs: LIMIT_MS });
+  succeed(peer, command, finished);
+  return finished.stdout;
+}
+
 /** Milliseconds from the spawn of a command to the first byte that it writes to its standard output. */
 export async function timeToOutput(peer: Peer, ...args: string[]): Promise<number> {
   const [program = "", ...first] = peer.command;
