@@ -41,7 +41,8 @@ export const networkRows = (gantry: Peer): readonly Row[] => [
     rounds: 10,
     peers: [gantry.name],
     async prepare(peer) {
-      for (const network of ["bench-few", "bench-many"]) await prepare(peer, "network", "create", network);
+      await prepare(peer, "network", "create", "--subnet", "10.66.0.0/20", "bench-few");
+      await prepare(peer, "network", "create", "--subnet", "10.67.0.0/20", "bench-many");
       for (let number = 0; number < MANY - 1; number++)
         await prepare(peer, "run", "-d", ...inMany, "--name", `bench-${number}`, "busybox", "sleep", "1000");
       await prepare(peer, "run", "-d", "--name", "bench-last", "busybox", "sleep", "1000");
