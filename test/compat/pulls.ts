@@ -147,19 +147,21 @@ export function describePulls(pair: () => Pair): void {
       60_000,
     );
 
-    test(
-      "an import that the daemon fetches",
-      () =>
-        same(
-          "import -c 'EXPOSE 80' http://MEMORY/root.tar web:1",
-          "history --format {{.Comment}} web:1",
-          "inspect -f {{.Config.ExposedPorts}}{{.Os}}{{.Architecture}} web:1",
-          "import http://MEMORY/nope.tar web:2",
-          "import http://127.0.0.1:1/root.tar web:2",
-          "import -c 'FROM x' http://MEMORY/root.tar web:2",
-        ),
-      60_000,
-    );
+    test("an import that the daemon fetches, also for Gantry's own client", async () => {
+      await same(
+        "import -c 'EXPOSE 80' http://MEMORY/root.tar web:1",
+        "history --format {{.Comment}} web:1",
+        "inspect -f {{.Config.ExposedPorts}}{{.Os}}{{.Architecture}} web:1",
+        "import http://MEMORY/nope.tar web:2",
+        "import http://127.0.0.1:1/root.tar web:2",
+        "import -c 'FROM x' http://MEMORY/root.tar web:2",
+      );
+      const { stdout, exitCode } = await pair().gantry.gantry(
+        ...places("import http://MEMORY/root.tar web:own"),
+      );
+      expect(exitCode).toBe(0);
+      expect(stdout).toMatch(/^Downloading from http:\S+\nsha256:[0-9a-f]{64}\n$/);
+    }, 60_000);
   });
 
   test("the messages of a pull have the same fields, and say the same of each layer", async () => {

@@ -30,14 +30,15 @@ class PlainLines {
   show(message: ProgressMessage): string {
     if (message.stream !== undefined) return message.stream;
     const text = headOf(message);
+    if (message.progress !== undefined) return "";
     if (message.id === undefined) return `${text}\n`;
-    if (message.progress !== undefined || this.#last.get(message.id) === text) return "";
+    if (this.#last.get(message.id) === text) return "";
     this.#last.set(message.id, text);
     return `${text}\n`;
   }
 }
 
-/** A line for each layer, rewritten in place until something else is printed below. */
+/** A line for each layer, and one for what moves without an id, rewritten in place until something else is printed below. */
 class TerminalLines {
   readonly #columns: () => number;
   readonly #rows = new Map<string, { row: number; bar: ProgressBar }>();
@@ -47,15 +48,16 @@ class TerminalLines {
   }
 
   show(message: ProgressMessage): string {
-    if (message.id === undefined || message.stream !== undefined) {
+    const id = message.id ?? (message.progress === undefined ? undefined : "");
+    if (id === undefined || message.stream !== undefined) {
       this.#rows.clear();
       return message.stream ?? `${headOf(message)}\n`;
     }
-    const known = this.#rows.get(message.id);
+    const known = this.#rows.get(id);
     const { row, bar } = known ?? { row: this.#rows.size, bar: new ProgressBar() };
     const text = this.#text(message, bar);
     if (known === undefined) {
-      this.#rows.set(message.id, { row, bar });
+      this.#rows.set(id, { row, bar });
       return `${text}\n`;
     }
     const up = this.#rows.size - row;
