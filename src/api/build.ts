@@ -6,8 +6,8 @@ import {
   type CacheRecord,
   StepError,
 } from "../build/index.ts";
-import { DockerfileError, excerpt } from "../dockerfile/index.ts";
-import { messageOf } from "../errors/index.ts";
+import { DockerfileError, excerpt, type Location } from "../dockerfile/index.ts";
+import { EngineError, messageOf } from "../errors/index.ts";
 import type {
   BuildCacheRecord,
   BuildHistoryRecord,
@@ -104,24 +104,44 @@ async function* messages(x: Exchange): AsyncGenerator<ProgressMessage> {
       }
     }
   } catch (error) {
-    if (!isBegun) throw error;
+    // Before the first message a client of Docker's gets a status; ours reads events, the first of which may be the last.
+    if (!isBegun && !asEvents) throw withPlace(error);
     yield* failure(error);
   }
 }
 
 function* failure(error: unknown): Generator<ProgressMessage> {
-  const cause = error instanceof BuildFailure ? error.cause : error;
-  const place = placeOf(cause);
-  if (error instanceof BuildFailure && place !== undefined)
-    yield { stream: `${excerpt(error.fileName, error.source, place)}\n` };
+  const place = placeOf(error);
+  if (place !== "") yield { stream: `${place}\n` };
   const message = messageOf(error);
+  const cause = error instanceof BuildFailure ? error.cause : error;
   const code = cause instanceof StepError ? cause.exitCode : undefined;
   yield { errorDetail: { ...(code === undefined ? {} : { code }), message }, error: message };
 }
 
-function placeOf(error: unknown): { line: number; endLine: number } | undefined {
-  if (error instanceof DockerfileError) return error.location;
-  return error instanceof StepError ? { line: error.step.line, endLine: error.step.line } : undefined;
+/** The same error with the lines of the Dockerfile behind its sentence. */
+function withPlace(error: unknown): unknown {
+  const place = placeOf(error);
+  if (place === "" || !(error instanceof EngineError)) return error;
+  return new EngineError(error.kind, `${error.message}\n${place}`, {
+    cause: error,
+    fields: { ...error.fields },
+  });
+}
+
+/** The lines of the Dockerfile that an error is about, all of its instruction marked; "" when it is about none. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof BuildFailure)) return "";
+  const location = locationOf(error);
+  return location === undefined ? "" : excerpt(error.fileName, error.source, location);
+}
+
+function locationOf({ cause, file }: BuildFailure): Location | undefined {
+  if (cause instanceof DockerfileError) return cause.location;
+  if (!(cause instanceof StepError)) return undefined;
+  const { line } = cause.step;
+  const instructions = file?.stages.flatMap(({ from, instructions }) => [from, ...instructions]) ?? [];
+  return instructions.find(({ location }) => location.line === line)?.location ?? { line, endLine: line };
 }
 
 function wireEvent(event: BuildEvent): BuildProgressEvent {

@@ -53,8 +53,7 @@ function declare(planning: Planning, state: StageState, { args, text }: Instruct
     const given = request.buildArgs.get(key);
     const inherited = value === undefined ? globals.get(key) : undefined;
     if (given !== undefined) state.args.set(key, given);
-    else if (value !== undefined && !request.buildArgs.has(key))
-      state.args.set(key, expand(value, file.escape, lookupOf(state)));
+    else if (value !== undefined) state.args.set(key, expand(value, file.escape, lookupOf(state)));
     else if (inherited !== undefined) state.args.set(key, inherited);
   }
   state.history.push({ createdBy: text, vertex: undefined });

@@ -164,8 +164,7 @@ function globalArgs(
       const given = request.buildArgs.get(key);
       const lookup: Lookup = (name) => values.get(name) ?? automatic.get(name);
       if (given !== undefined) values.set(key, given);
-      else if (value !== undefined && !request.buildArgs.has(key))
-        values.set(key, expand(value, file.escape, lookup));
+      else if (value !== undefined) values.set(key, expand(value, file.escape, lookup));
     }
   }
   for (const [key, value] of automatic) if (!values.has(key)) values.set(key, value);

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
 import { ExitError } from "../command/usage-error.ts";
 
@@ -52,8 +52,11 @@ export function readAgents(flags: readonly string[], host: string): Record<strin
     );
   return Object.fromEntries(
     flags.map((flag) => {
-      const [id = "default", socket = process.env.SSH_AUTH_SOCK] = flag.split("=", 2);
-      return [id, socket ?? missing("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")];
+      const [id = "default", socket = process.env.SSH_AUTH_SOCK ?? ""] = flag.split("=", 2);
+      if (socket === "") missing("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set");
+      if (statSync(socket, { throwIfNoEntry: false })?.isSocket() !== true)
+        missing(`${socket} is no ssh agent's socket: --ssh takes the agent's, not a key`);
+      return [id, resolve(socket)];
     }),
   );
 }

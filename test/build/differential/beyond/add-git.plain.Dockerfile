@@ -1,0 +1,2 @@
+FROM busybox
+RUN for d in whole branch folder tag; do mkdir /$d; done && mkdir /whole/sub /branch/sub /tag/sub && echo readme | tee /whole/README >/tag/README && echo other >/branch/README && echo in >/whole/sub/in && for d in branch tag; do cp /whole/sub/in /$d/sub/; done && cp /whole/sub/in /folder/ && printf '#!/bin/sh\n' >/whole/run && chmod 755 /whole/run && cp /whole/run /branch/ && cp /whole/run /tag/ && ln -s README /whole/link && ln -s README /branch/link && ln -s README /tag/link && chown -Rh 3:4 /tag

@@ -1,0 +1,3 @@
+# options: --build-context other=docker-image://base-with-all
+FROM busybox
+COPY --from=other /srv/kept /kept

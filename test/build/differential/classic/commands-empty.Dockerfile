@@ -1,0 +1,3 @@
+FROM base-with-all
+CMD []
+ENTRYPOINT []

@@ -1,0 +1,4 @@
+FROM busybox
+COPY tool private setuid-tool /files/
+COPY modes/ /folders/
+COPY pipes /pipes/

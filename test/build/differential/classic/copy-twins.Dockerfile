@@ -1,0 +1,3 @@
+FROM busybox
+COPY twins /twins
+COPY twins/one twins/two /apart/

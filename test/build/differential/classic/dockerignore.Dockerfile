@@ -1,0 +1,4 @@
+FROM busybox
+COPY ignored* /some/
+COPY logs /logs
+COPY folder-out /out

@@ -1,0 +1,3 @@
+FROM base-with-all
+CMD ["own"]
+ENTRYPOINT shell form $HOME

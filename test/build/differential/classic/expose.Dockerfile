@@ -1,0 +1,6 @@
+FROM busybox
+EXPOSE 80 443/tcp
+EXPOSE 53/udp 5000-5003 132/sctp
+EXPOSE 80
+ENV P="90 91/udp"
+EXPOSE $P
