@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "failure.h"
 
 /* Deeper trees than this are refused rather than followed: one pair of descriptors is open for each level. */
 #define MAX_DEPTH 256
@@ -90,6 +91,48 @@ static int copy_other(int from_folder, int to_folder, const char *name, const st
     return utimensat(to_folder, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
+/* A copied file whose other names have not all come yet; `left` counts these. */
+struct linked {
+    dev_t dev;
+    ino_t ino;
+    uint64_t left;
+    int fd;
+};
+
+/* More files than this with names still to come are copied once for each further name. */
+#define MAX_LINKED 256
+static struct linked linked[MAX_LINKED];
+static int linked_end;
+
+static void forget_linked(int at) {
+    close(linked[at].fd);
+    linked[at] = linked[--linked_end];
+}
+
+/* Another name for what was copied already; 0 when it was not, or cannot be linked. */
+static int link_known(int to_folder, const char *name, const struct stat *st) {
+    for (int i = 0; i < linked_end; i++) {
+        if (linked[i].dev != st->st_dev || linked[i].ino != st->st_ino) continue;
+        /* By its descriptor: what its first name leads to may be another container's doing by now. */
+        char path[64] = "/proc/self/fd/";
+        append_number(path, sizeof path, (uint64_t)linked[i].fd);
+        if (linkat(AT_FDCWD, path, to_folder, name, AT_SYMLINK_FOLLOW)) return 0;
+        if (--linked[i].left == 0) forget_linked(i);
+        return 1;
+    }
+    return 0;
+}
+
+static int copy_regular(int from_folder, int to_folder, const char *name, const struct stat *st) {
+    if (st->st_nlink > 1 && link_known(to_folder, name, st)) return 0;
+    if (copy_file(from_folder, to_folder, name, st)) return -1;
+    if (st->st_nlink < 2 || linked_end == MAX_LINKED) return 0;
+    int fd = openat(to_folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return -1;
+    linked[linked_end++] = (struct linked){.dev = st->st_dev, .ino = st->st_ino, .left = st->st_nlink - 1, .fd = fd};
+    return 0;
+}
+
 /* One level of the walk: the two folders and where the reading of the first has come to. */
 struct level {
     DIR *from;
@@ -120,7 +163,7 @@ static int copy_tree(struct level *levels) {
         if (is_dot(name)) continue;
         if (fstatat(dirfd(level->from), name, &st, AT_SYMLINK_NOFOLLOW)) return depth;
         if (S_ISREG(st.st_mode)) {
-            if (copy_file(dirfd(level->from), level->to, name, &st)) return depth;
+            if (copy_regular(dirfd(level->from), level->to, name, &st)) return depth;
         } else if (!S_ISDIR(st.st_mode)) {
             if (copy_other(dirfd(level->from), level->to, name, &st)) return depth;
         } else {
@@ -159,6 +202,7 @@ static int fill(int source, int to) {
     int saved = errno;
     umask(mask);
     for (int i = 0; i <= failed_at; i++) close_level(&levels[i]);
+    while (linked_end > 0) forget_linked(linked_end - 1);
     errno = saved;
     return failed_at < 0 ? 0 : -1;
 }

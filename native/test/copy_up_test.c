@@ -57,6 +57,26 @@ TEST(copy_up_keeps_modes_times_links_and_contents) {
     CHECK_NUMBER(umask(0), 022);
 }
 
+TEST(copy_up_keeps_names_of_one_file_together) {
+    struct stat one, two, other;
+    begin();
+    CHECK_NUMBER(mkdir("from/d", 0755), 0);
+    test_write("from/one", "same", 4);
+    test_write("from/other", "same", 4);
+    CHECK_NUMBER(link("from/one", "from/d/two"), 0);
+    CHECK_NUMBER(link("from/one", "from/d/three"), 0);
+    CHECK_NUMBER(copy_up(source, to, above), 0);
+    CHECK_NUMBER(stat("to/one", &one), 0);
+    CHECK_NUMBER(stat("to/d/two", &two), 0);
+    CHECK_NUMBER(stat("to/other", &other), 0);
+    CHECK_NUMBER(one.st_ino, two.st_ino);
+    CHECK_NUMBER(one.st_nlink, 3);
+    CHECK_NUMBER(other.st_nlink, 1);
+    /* What is remembered for links is let go of. */
+    int probe = open(".", O_PATH | O_CLOEXEC);
+    CHECK(probe < 20);
+}
+
 TEST(copy_up_leaves_a_volume_with_contents_alone) {
     struct stat st;
     begin();

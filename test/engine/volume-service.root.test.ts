@@ -57,6 +57,17 @@ test("two containers that use a new volume at the same time get one, filled once
   await docker("volume", "rm", "shared");
 });
 
+test("a new volume is filled with owners, modes and hard links of the image", async () => {
+  const files = "mkdir /d; echo x > /d/a; ln /d/a /d/b; chown 5:6 /d/a; chmod 640 /d/a";
+  await docker("run", "--name", "whole", "busybox", "sh", "-c", files);
+  await docker("commit", "whole", "whole");
+  const look = ["sh", "-c", "stat -c '%u:%g %a %h' /d/b; cat /d/b"];
+  expect(await docker("run", "--rm", "-v", "filled:/d", "whole", ...look)).toBe("5:6 640 2\nx");
+  await docker("rm", "whole");
+  await docker("rmi", "whole");
+  await docker("volume", "rm", "filled");
+});
+
 test("a size that nothing would hold a volume to is refused", async () => {
   const { exitCode, stderr } = await daemon.docker("volume", "create", "-o", "size=10m", "sized");
   expect(exitCode).toBe(1);
