@@ -112,7 +112,7 @@ describe.each([
       await new Promise((resolve) => setTimeout(resolve, 5));
     expect(performance.now() - since).toBeLessThan(5000);
     expect((await daemon.docker("ps", "-aq")).stdout).toBe("");
-    expect(readdirSync(join(daemon.folder, "data/build")).filter((name) => name !== "mounts")).toEqual([]);
+    expect(readdirSync(join(daemon.folder, "data/build")).sort()).toEqual(["files", "mounts"]);
     const [entry = ""] = (await daemon.gantry("builder", "history")).stdout.split("\n").slice(1);
     expect(entry.toLowerCase()).toContain("cancel");
   });
