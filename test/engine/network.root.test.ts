@@ -12,7 +12,10 @@ afterAll(async () => {
 const docker = async (...args: string[]) => (await daemon.docker(...args)).stdout.trim();
 
 test("containers on the bridge have an address, a gateway and reach each other", async () => {
-  await docker("run", "-d", "--name", "web", "busybox", "httpd", "-f", "-h", "/etc");
+  // Without -f it goes to the background once it listens.
+  const serve = ["sh", "-c", "httpd -h /etc && echo listening; exec sleep 1000"];
+  await docker("run", "-d", "--name", "web", "busybox", ...serve);
+  await daemon.untilLog("web", "listening");
   const address = await docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "web");
   const gateway = await docker("inspect", "-f", "{{.NetworkSettings.Gateway}}", "web");
   expect(address).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
@@ -41,16 +44,19 @@ test("none has lo only, host sees the host's links, container: shares", async ()
   await docker("rm", "-f", "base");
 });
 
-/** Debian's busybox has no UDP server; the host's perl has, seen through a mount. */
+/** Servers that tell when they listen; the host's perl runs them, seen through a mount. */
 const UDP_SERVER =
-  'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 70, Proto => "udp"); $s->send("served\\n") while $s->recv($m, 99)';
+  'use IO::Socket::INET; $| = 1; $s = IO::Socket::INET->new(LocalPort => 70, Proto => "udp"); print "listening\\n"; $s->send("served\\n") while $s->recv($m, 99)';
+const TCP_SERVER =
+  'use IO::Socket::INET; $| = 1; $s = IO::Socket::INET->new(LocalPort => 70, Listen => 9); print "listening\\n"; while ($c = $s->accept) { <$c>; print $c "served\\n"; close $c }';
 
 test.each([
-  ["tcp", ["sh", "-c", "while :; do nc -l -p 70 -e sh -c 'read x; echo served'; done"]],
-  ["udp", ["chroot", "/host", "perl", "-e", UDP_SERVER]],
+  ["tcp", TCP_SERVER],
+  ["udp", UDP_SERVER],
 ] as const)("a published %s port is reached through loopback", async (protocol, server) => {
   const where = ["--name", "pub", "-v", "/:/host:ro", "-p", `127.0.0.1::70/${protocol}`];
-  await docker("run", "-d", ...where, "busybox", ...server);
+  await docker("run", "-d", ...where, "busybox", "chroot", "/host", "perl", "-e", server);
+  await daemon.untilLog("pub", "listening");
   const port = await docker(
     "inspect",
     "-f",

@@ -23,23 +23,13 @@ const reaches = async (from: string, address: string) =>
 const addressOf = (container: string, network: string) =>
   docker("inspect", "-f", `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container);
 const host = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: "utf8" });
-const web = (name: string, ...options: string[]) =>
-  docker(
-    "run",
-    "-d",
-    "--name",
-    name,
-    "-h",
-    name,
-    ...options,
-    "busybox",
-    "httpd",
-    "-f",
-    "-p",
-    "80",
-    "-h",
-    "/etc",
-  );
+/** Serves its name, once this resolves. */
+async function web(name: string, ...options: string[]): Promise<void> {
+  // Without -f it goes to the background when it listens.
+  const serve = ["sh", "-c", "httpd -p 80 -h /etc && echo listening; exec sleep 1000"];
+  await docker("run", "-d", "--name", name, "-h", name, ...options, "busybox", ...serve);
+  await daemon.untilLog(name, "listening");
+}
 const portOf = async (container: string) =>
   Number(
     await docker(

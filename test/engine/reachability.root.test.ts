@@ -34,7 +34,7 @@ const PUBLISHED: Readonly<Record<string, number>> = { b1: 8001, u1: 8002, s1: 80
 /** Its name at /hostname, and at /cgi-bin/from the address that the question came from. */
 const SERVE = `mkdir -p /www/cgi-bin; cp /etc/hostname /www
   printf '#!/bin/sh\necho; echo "$REMOTE_ADDR" | sed "s/.*ffff://; s/[][]//g"' > /www/cgi-bin/from; chmod 755 /www/cgi-bin/from
-  exec httpd -f -p [::]:80 -h /www`;
+  httpd -p [::]:80 -h /www; echo listening; exec sleep 1000`;
 const FAMILIES = [4, 6] as const;
 /** A routed network's ports are not translated. */
 const translated = Object.entries(PUBLISHED).filter(([name]) => name !== "r1");
@@ -154,6 +154,7 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
       const publish = port === undefined ? [] : ["-p", `${port}:80`];
       const place = ["--name", name, "-h", name, "--network", networkOf(name), ...publish];
       await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
+      await daemon.untilLog(name, "listening");
     }
     const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
     const described = await docker("inspect", "-f", `{{.Name}} ${format}`, ...names);
@@ -268,6 +269,7 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
   test("what is published to loopback is not for neighbours, nor the machine's loopback for containers", async () => {
     const place = ["--name", "inner", "-h", "inner", "-p", "127.0.0.1:8010:80"];
     await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
+    await daemon.untilLog("inner", "listening");
     await machine.sh(`
       busybox mkdir -p ${machine.folder}/www
       echo loopback > ${machine.folder}/www/hostname
