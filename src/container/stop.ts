@@ -1,4 +1,4 @@
-import { conflict, notModified } from "../errors/index.ts";
+import { conflict, EngineError, notModified } from "../errors/index.ts";
 import { parseSignal } from "../units/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import type { LiveContainer } from "./live.ts";
@@ -32,10 +32,10 @@ export async function stopContainer(
   const signal = parseSignal(options.signal ?? config.StopSignal ?? "SIGTERM");
   const live = context.live.of(record.id);
   live.stoppedByUser = true;
-  await signalTask(context, record, live, signal);
+  const isAsked = await signalTask(context, record, live, signal);
   const seconds = options.timeoutSeconds ?? config.StopTimeout ?? DEFAULT_STOP_SECONDS;
-  if (!(await endsWithin(live, seconds))) {
-    await signalTask(context, record, live, SIGKILL);
+  if (!isAsked || !(await endsWithin(live, seconds))) {
+    if (isAsked) await signalTask(context, record, live, SIGKILL);
     await live.end;
   }
   notify(context, record, "stop");
@@ -65,21 +65,29 @@ export async function killContainer(
   if (!isRunning(record.state)) throw conflict(`container ${record.id} is not running`);
   const stopSignal = parseSignal(record.definition.config.StopSignal ?? "SIGTERM");
   if (signal === SIGKILL || signal === stopSignal) live.stoppedByUser = true;
-  await signalTask(context, record, live, signal);
+  if (!(await signalTask(context, record, live, signal)))
+    throw conflict(`container ${record.id} is not running`);
   // After a kill Docker's clients look at the container at once and expect to see it stopped.
   if (signal === SIGKILL) await live.end;
 }
 
+/** False when the process has just ended by itself, and only its end is still to be written down. */
 async function signalTask(
   context: ContainerContext,
   record: ContainerRecord,
   live: LiveContainer,
   signal: number,
-): Promise<void> {
-  await live.task?.signal(signal);
+): Promise<boolean> {
+  try {
+    await live.task?.signal(signal);
+  } catch (error) {
+    if (error instanceof EngineError && error.kind === "not-found") return false;
+    throw error;
+  }
   notify(context, record, "kill", { signal: String(signal) });
   if (context.table.get(record.id)?.state.status === "paused" && isToEnd(record, signal))
     await unpauseContainer(context, record.id);
+  return true;
 }
 
 /** A frozen process hears of no signal: one that is to end it is followed by letting it go on. */

@@ -42,6 +42,17 @@ test("a running container is not removed without force", async () => {
   expect(await docker("rm", "-f", "busy")).toBe("busy");
 });
 
+test("a stop meets containers that are just ending by themselves, and never fails", async () => {
+  const names = Array.from({ length: 16 }, (_, at) => `brief-${at}`);
+  await Promise.all(
+    names.map((name, at) => docker("run", "-d", "--name", name, "busybox", "sleep", String(at / 20))),
+  );
+  const { stderr, exitCode } = await daemon.docker("stop", ...names);
+  expect([stderr, exitCode]).toEqual(["", 0]);
+  for (const name of names) expect(await state(name, "Running")).toBe("false");
+  await docker("rm", ...names);
+}, 60_000);
+
 test("a name is taken once", async () => {
   await docker("create", "--name", "one", "busybox");
   const { stderr } = await daemon.docker("create", "--name", "one", "busybox");
