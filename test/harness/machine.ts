@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Finished, type ProgramOptions, runProgram } from "./program.ts";
@@ -75,7 +75,24 @@ export class TestMachine implements AsyncDisposable {
     return stdout.trim();
   }
 
+  /** What went to the background in here ends as well: all that is in its network namespace. */
+  #killOthers(): void {
+    const namespaceOf = (pid: string): string => {
+      try {
+        return readlinkSync(`/proc/${pid}/ns/net`);
+      } catch {
+        // It has ended.
+        return "";
+      }
+    };
+    const own = namespaceOf(String(this.pid));
+    if (own === "" || own === namespaceOf("self")) return;
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
+      if (Number(pid) !== this.pid && namespaceOf(pid) === own) process.kill(Number(pid), "SIGKILL");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#killOthers();
     if (this.#holder.exitCode === null && this.#holder.signalCode === null) {
       const ended = once(this.#holder, "exit");
       this.#holder.kill("SIGKILL");
