@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { allStages } from "./stages.ts";
@@ -9,6 +9,8 @@ import { compareTraces, readTraces } from "./traces.ts";
  * from running: one run tells all that is broken. Arguments name stages to run alone.
  */
 const folder = mkdtempSync(join(tmpdir(), "gantry-test-"));
+// Tests of engines of ordinary users have their places in here.
+chmodSync(folder, 0o711);
 // Every tool and test puts its temporary files below ours.
 process.env.TMPDIR = folder;
 // And so do tools with what they keep for next time.
