@@ -66,6 +66,8 @@ export async function startPodman(): Promise<Peer> {
     "podman",
     ...["--root", join(folder, "root"), "--runroot", join(folder, "run"), "--tmpdir", join(folder, "tmp")],
     ...["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--storage-driver", "overlay"],
+    // The other one that it takes, crun, refuses machines where both versions of control groups have controllers.
+    ...["--runtime", "runc"],
   ];
   return {
     name: "podman",
