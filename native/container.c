@@ -76,10 +76,7 @@ static void await_message(int sync, uint32_t kind) {
 }
 
 static const struct operation *find(uint16_t code) {
-    const struct plan *plan = state.container->plan;
-    for (uint16_t i = 0; i < plan->count; i++)
-        if (plan->operations[i].code == code) return &plan->operations[i];
-    return NULL;
+    return plan_find(state.container->plan, code);
 }
 
 static int open_console(void) {

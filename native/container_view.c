@@ -89,12 +89,6 @@ static int clone_there(const struct plan *plan, int namespace, int *trees, struc
     return cloned;
 }
 
-static const struct operation *find(const struct plan *plan, uint16_t code) {
-    for (uint16_t i = 0; i < plan->count; i++)
-        if (plan->operations[i].code == code) return &plan->operations[i];
-    return NULL;
-}
-
 static int attach_all(const struct plan *plan, const char *place, const int *trees, struct failure *failure) {
     int root = trees[0];
     if (syscall(SYS_move_mount, root, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH)) return fail(failure, "move_mount", place);
@@ -139,14 +133,14 @@ static int view_stopped(const struct plan *plan, const struct operation *overlay
     int root = mount_attach_root(tree >= 0 ? tree : mount_overlay_tree(overlay, place, failure), place, failure);
     int result = root < 0 ? -1 : 0;
     for (uint16_t i = 0; result == 0 && i < plan->count; i++) result = mount_one(root, &plan->operations[i], &made[i], failure);
-    if (result == 0 && find(plan, OP_ROOT_READONLY)) result = mount_root_readonly(root, failure);
+    if (result == 0 && plan_find(plan, OP_ROOT_READONLY)) result = mount_root_readonly(root, failure);
     if (result == 0 || root < 0) return root;
     close(root);
     return -1;
 }
 
 int container_view_open(const struct plan *plan, const struct view_process *process, struct failure *failure) {
-    const struct operation *overlay = find(plan, OP_ROOTFS_OVERLAY);
+    const struct operation *overlay = plan_find(plan, OP_ROOTFS_OVERLAY);
     if (!overlay) return fail_with(failure, EINVAL, "the plan has no root", "");
     /* As a slave: what the host unmounts goes from here too. */
     if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL)) return fail(failure, "mount namespace", "");

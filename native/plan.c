@@ -92,6 +92,12 @@ static int read_field(struct reader *reader, char letter, struct field *field) {
     }
 }
 
+const struct operation *plan_find(const struct plan *plan, uint16_t code) {
+    for (uint16_t i = 0; i < plan->count; i++)
+        if (plan->operations[i].code == code) return &plan->operations[i];
+    return NULL;
+}
+
 const char *plan_list_next(const char **cursor) {
     uint32_t length;
     memcpy(&length, *cursor, sizeof length);

@@ -52,6 +52,9 @@ const char *plan_parse(const uint8_t *bytes, size_t size, struct plan *plan);
 /* The same for operations that launch nothing by themselves, such as the mounts of a container alone. */
 const char *plan_parse_part(const uint8_t *bytes, size_t size, struct plan *plan);
 
+/* The first operation of a kind; NULL when the plan has none. */
+const struct operation *plan_find(const struct plan *plan, uint16_t code);
+
 /* "rootfs-overlay" of OP_ROOTFS_OVERLAY; NULL for a code that does not exist. */
 const char *plan_operation_name(uint16_t code);
 enum phase plan_operation_phase(uint16_t code);

@@ -24,12 +24,6 @@
 
 #define NOWHERE UINT32_MAX
 
-static const struct operation *find(const struct plan *plan, uint16_t code) {
-    for (uint16_t i = 0; i < plan->count; i++)
-        if (plan->operations[i].code == code) return &plan->operations[i];
-    return NULL;
-}
-
 const struct operation *user_namespace_joined(const struct plan *plan) {
     for (uint16_t i = 0; i < plan->count; i++)
         if (plan->operations[i].code == OP_NAMESPACE_JOIN && plan->operations[i].f[0].u == CLONE_NEWUSER)
@@ -38,17 +32,17 @@ const struct operation *user_namespace_joined(const struct plan *plan) {
 }
 
 int user_namespace_entered(const struct plan *plan) {
-    return find(plan, OP_ID_MAP) != NULL || user_namespace_joined(plan) != NULL;
+    return plan_find(plan, OP_ID_MAP) != NULL || user_namespace_joined(plan) != NULL;
 }
 
 /* Where ids of the namespace are the host's: as the plan makes it, or as the one that is joined has the layers. */
 static uint32_t host_uid(const struct plan *plan, uint32_t id) {
-    const struct operation *map = find(plan, OP_ID_MAP), *root = find(plan, OP_ROOTFS_OVERLAY);
+    const struct operation *map = plan_find(plan, OP_ID_MAP), *root = plan_find(plan, OP_ROOTFS_OVERLAY);
     return idmap_target(map ? map->f[0].s : root ? root->f[4].s : "", id);
 }
 
 static uint32_t host_gid(const struct plan *plan, uint32_t id) {
-    const struct operation *map = find(plan, OP_ID_MAP), *root = find(plan, OP_ROOTFS_OVERLAY);
+    const struct operation *map = plan_find(plan, OP_ID_MAP), *root = plan_find(plan, OP_ROOTFS_OVERLAY);
     return idmap_target(map ? map->f[1].s : root ? idmap_groups(root->f[4].s) : "", id);
 }
 
@@ -168,7 +162,7 @@ int user_namespace_mounts(const struct plan *plan, const char *place, struct mad
 }
 
 int user_namespace_enter(const struct plan *plan, struct failure *failure) {
-    const struct operation *op = find(plan, OP_ID_MAP);
+    const struct operation *op = plan_find(plan, OP_ID_MAP);
     char maps[4096] = "";
     if (!op) return 0;
     if (op->f[0].n + op->f[1].n + 2 > sizeof maps) return fail_with(failure, E2BIG, "map owners", "");
@@ -184,7 +178,7 @@ int user_namespace_enter(const struct plan *plan, struct failure *failure) {
 }
 
 int user_namespace_is_shared(const struct plan *plan) {
-    return user_namespace_joined(plan) != NULL && find(plan, OP_NAMESPACE_NEW) != NULL;
+    return user_namespace_joined(plan) != NULL && plan_find(plan, OP_NAMESPACE_NEW) != NULL;
 }
 
 static int join(const struct plan *plan, uint64_t kind, struct failure *failure) {

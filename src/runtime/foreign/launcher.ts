@@ -20,8 +20,8 @@ export function withRuntimes(inner: TaskLauncher, store: BundleStore): TaskLaunc
     async launch(id, plan, how = {}) {
       const { bundle } = how;
       if (bundle === undefined) return inner.launch(id, plan, how);
-      store.save(id, bundle);
       try {
+        store.save(id, bundle);
         return taskOf(await inner.launch(id, plan), store, id, bundle);
       } catch (error) {
         const failure = failureOf(error, store, id, bundle);

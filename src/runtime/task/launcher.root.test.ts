@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -53,6 +53,22 @@ describe("a task", () => {
     expect({ code: status.exitCode, stdout, stderr }).toEqual({ code: 3, stdout: "1\n", stderr: "bad\n" });
     expect(status.startedAtNs).toBeGreaterThan(0n);
     expect(status.exitedAtNs).toBeGreaterThan(status.startedAtNs);
+  });
+
+  test("that a full disk keeps from its plan leaves no folder behind, and its id can be launched", async () => {
+    const execRoot = join(folder, "small");
+    mkdirSync(execRoot);
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", execRoot]).status).toBe(0);
+    using _mounted = { [Symbol.dispose]: () => void spawnSync("umount", ["-l", execRoot]) };
+    const small = createTaskLauncher({ execRoot, shimPath });
+    const id = nextId();
+    const long = plan({ args: ["true", "x".repeat(100_000)] });
+    await expect(small.launch(id, long)).rejects.toThrow("ENOSPC");
+    expect(await small.list()).toEqual([]);
+    const task = await small.launch(id, plan({ args: ["sh", "-c", "true"] }));
+    await task.start();
+    expect((await task.ended).exitCode).toBe(0);
+    await task.remove();
   });
 
   test("leaves no folder, process or mount behind", async () => {

@@ -31,14 +31,16 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
       const bytes = encodePlan(plan);
       const folder = folderOf(id);
       mkdirSync(folder, { mode: 0o700 });
+      await using undo = new AsyncDisposableStack();
+      undo.defer(() => removeTree(folder));
       writeFileSync(planFile(folder), bytes, { mode: 0o600 });
       const connection = spawnShim(shimPath, folder, onHooks);
-      try {
-        return taskOf(id, folder, connection, await connection.created);
-      } catch (error) {
+      const state = await connection.created.catch(async (error) => {
         await connection.closed;
-        throw await withShimLog(error, folder).finally(() => removeTree(folder));
-      }
+        throw await withShimLog(error, folder);
+      });
+      undo.move();
+      return taskOf(id, folder, connection, state);
     },
     async reconnect(id) {
       const folder = folderOf(id);
