@@ -277,17 +277,22 @@ static _Noreturn void keep(const struct rootless *rootless, int folder, int tell
     _exit(word.failed != 0);
 }
 
-static int start_keeper(const struct rootless *rootless, int folder, int lock, struct failure *failure) {
+/* All from 3 on but these two. */
+static void close_all_but(int one, int other) {
+    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one < other ? other : one);
+    if (low > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, low - 1, 0);
+    if (high > low + 1) close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
+static int start_keeper(const struct rootless *rootless, int folder, struct failure *failure) {
     int pair[2];
     struct word word;
     if (pipe2(pair, O_CLOEXEC)) return fail(failure, "pipe", "");
     pid_t pid = fork();
     if (pid == 0) {
         /* Neither the lock nor anything of the caller's is kept open for as long as this lives. */
-        close(lock);
-        close(pair[0]);
-        for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
-            if (fd != pair[1] && fd != folder) close(fd);
+        close_all_but(folder, pair[1]);
         keep(rootless, folder, pair[1]);
     }
     AUTO_FD hear = pair[0];
@@ -309,7 +314,7 @@ int rootless_enter(const struct rootless *rootless, struct failure *failure) {
     AUTO_FD folder = open(rootless->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     AUTO_FD lock = folder < 0 ? -1 : openat(folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0 || flock(lock, LOCK_EX)) return fail(failure, "lock", rootless->folder);
-    if (find_holder(folder) == 0 && start_keeper(rootless, folder, lock, failure)) return -1;
+    if (find_holder(folder) == 0 && start_keeper(rootless, folder, failure)) return -1;
     long holder = find_holder(folder);
     if (holder == 0) return fail_with(failure, ESRCH, "nobody holds the namespaces of", rootless->folder);
     if (join(holder, "user", CLONE_NEWUSER, failure)) return -1;
