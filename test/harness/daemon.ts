@@ -224,6 +224,11 @@ export async function startDaemon(
   machine?: TestMachine,
 ): Promise<TestDaemon> {
   const daemon = new TestDaemon(options, machine?.enter ?? []);
-  await daemon.start();
+  try {
+    await daemon.start();
+  } catch (error) {
+    rmSync(daemon.folder, { recursive: true, force: true });
+    throw error;
+  }
   return daemon;
 }
