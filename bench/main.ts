@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { makeMaterial } from "./material.ts";
 import { type Peer, RowError } from "./peer.ts";
 import { startDocker, startGantry, startPodman } from "./peers.ts";
+import { waitForQuiet } from "./quiet.ts";
 import { startRegistries } from "./registries.ts";
 import type { Row } from "./row.ts";
 import { buildRows } from "./rows/build.ts";
@@ -87,6 +88,7 @@ async function measure(row: Row): Promise<Result> {
     if (row.reference !== undefined) references.push(await row.reference.sample());
     for (const peer of taking) {
       await attempt(peer, async () => {
+        await waitForQuiet();
         samples.set(peer, [...(samples.get(peer) ?? []), await row.sample(peer)]);
       });
     }
