@@ -4,7 +4,9 @@
  * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
  * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
  * below, for the attributes of parents that the layer does not bring; with --parents refuse, when those layers are not
- * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes. --plain: the
+ * there yet, such a parent ends the work with exit code 75. --tar also writes the uncompressed bytes, all of them
+ * and with their digest printed even when the layer turns out to be bad or in want of its parents: whoever writes them
+ * from a stream has no second look. --plain: the
  * archive is none of a layer, names of whiteouts mean nothing in it (a build context, ADD). --limit: a tar of more bytes
  * is refused, so that a small download cannot fill the disk.
  * Prints `sha256:HEX TAR-BYTES FILE-BYTES ENTRIES`: digest (diffID) and size of the uncompressed tar.
@@ -406,17 +408,16 @@ int mode_unpack(int argc, char **argv) {
     if (unpack.failure.code == 0) unpack.tree.root = open_folder(argv[at], &unpack.failure);
     if (unpack.failure.code == 0) unpack.source = source_open(STDIN_FILENO, copy, limit, &unpack.failure);
     if (unpack.failure.code == 0) unpack_all(&unpack);
-    if (unpack.failure.code == 0) source_finish(unpack.source, digest, &tar_bytes);
-    if (copy >= 0 && unpack.failure.code == 0 && fsync(copy) < 0)
-        archive_fail_errno(&unpack.failure, errno, "fsync of the uncompressed archive");
+    bool sourced = unpack.source != NULL && unpack.failure.code != ARCHIVE_SYSTEM && (unpack.failure.code == 0 || copy >= 0);
+    bool whole = sourced && source_finish(unpack.source, digest, &tar_bytes) == 0;
     source_close(unpack.source);
     tree_forget_parents(&unpack.tree);
     for (size_t i = 0; i < unpack.folder_count; i++) free(unpack.folders[i].path);
     free(unpack.folders);
     if (unpack.failure.code != 0) {
         fprintf(stderr, "%s\n", unpack.failure.text);
-        return unpack.failure.code;
+        if (!whole) return unpack.failure.code;
     }
     printf("sha256:%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", digest, tar_bytes, unpack.file_bytes, unpack.entries);
-    return fflush(stdout) == 0 ? 0 : ARCHIVE_SYSTEM;
+    return fflush(stdout) == 0 ? unpack.failure.code : ARCHIVE_SYSTEM;
 }

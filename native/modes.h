@@ -13,6 +13,7 @@ int mode_identity(int argc, char **argv);
 int mode_names(int argc, char **argv);
 int mode_rootless(int argc, char **argv);
 int mode_rootless_wait(int argc, char **argv);
+int mode_sync(int argc, char **argv);
 int mode_seccomp(int argc, char **argv);
 
 #endif

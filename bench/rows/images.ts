@@ -28,7 +28,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       name: "load, a Debian root file system",
       target: 0.4,
       unit: "ms",
-      rounds: 3,
+      rounds: 5,
       reference,
       async sample(peer) {
         const ms = await time(peer, "load", "-q", "-i", debianArchive);
@@ -40,7 +40,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       name: "import, a Debian root file system",
       target: 0.4,
       unit: "ms",
-      rounds: 3,
+      rounds: 5,
       reference,
       async sample(peer) {
         const ms = await time(peer, "import", rootfs, "bench-import");
@@ -52,7 +52,7 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       name: "save, a Debian root file system",
       target: 0.6,
       unit: "ms",
-      rounds: 3,
+      rounds: 5,
       prepare: async (peer) => {
         await prepare(peer, "load", "-q", "-i", debianArchive);
       },

@@ -2,6 +2,7 @@ import type { Readable } from "node:stream";
 import type { ContentStore } from "../content/index.ts";
 import { invalid, unsupported } from "../errors/index.ts";
 import { formatPlatform, hostPlatform, type Platform, platformRank } from "../registry/index.ts";
+import type { EarlyPlace } from "./early.ts";
 import {
   type Descriptor,
   type DockerArchiveEntry,
@@ -32,16 +33,16 @@ const MAX_NESTING = 4;
 
 /**
  * Read a docker-archive (`docker save` of any age since 1.10) or an archive of an OCI layout, plain or compressed.
- * Every blob is verified against its name. Dispose it in any case: what was not committed is then removed.
+ * Every blob is verified against its name; plain layers are unpacked as they come where `early` says. Dispose it in any case: what was not committed is then removed.
  * Throws invalid for a corrupt, cut or hostile archive, unsupported for kinds that cannot be loaded.
  */
 export async function readImageArchive(
   archive: Readable,
   content: ContentStore,
   signal: AbortSignal,
-  platform: Platform = hostPlatform(),
+  { platform = hostPlatform(), early }: { platform?: Platform; early?: EarlyPlace } = {},
 ): Promise<ImageArchive> {
-  const members = await ArchiveMembers.read(archive, content, signal);
+  const members = await ArchiveMembers.read(archive, content, signal, early);
   try {
     return {
       images: await imagesOf(members, platform),

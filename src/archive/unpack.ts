@@ -47,6 +47,42 @@ export async function unpackLayer(
   request: UnpackRequest,
   signal: AbortSignal,
 ): Promise<Unpacked | "needs-parents"> {
+  return outcome(await runUnpack(request, signal));
+}
+
+/** What became of a tar that was written to a file in any case. */
+export interface Kept {
+  /** Digest of the whole tar. */
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** The failure is that of an archive that is no sound layer. */
+  readonly unpacked: Unpacked | "needs-parents" | EngineError;
+}
+
+/**
+ * Like unpackLayer for a stream of which `tarPath` keeps all bytes, also when they turn out to be no sound layer or one
+ * that wants its parents. Throws internal when the kernel refuses, cancelled on abort.
+ */
+export async function unpackAndKeep(
+  request: UnpackRequest & { readonly tarPath: string },
+  signal: AbortSignal,
+): Promise<Kept> {
+  const ended = await runUnpack(request, signal);
+  const [digest, bytes] = ended.stdout.trim().split(" ");
+  if (digest === undefined || bytes === undefined) {
+    const sentence = ended.stderr.trim() || `the helper ended with code ${ended.code}`;
+    throw internal(`failed to unpack layer: ${sentence}`);
+  }
+  const kept = { digest: parseDigest(digest), sizeBytes: Number(bytes) };
+  try {
+    return { ...kept, unpacked: outcome(ended) };
+  } catch (error) {
+    if (error instanceof EngineError && error.kind === "invalid") return { ...kept, unpacked: error };
+    throw error;
+  }
+}
+
+async function runUnpack(request: UnpackRequest, signal: AbortSignal): Promise<Ended> {
   signal.throwIfAborted();
   await using file = "path" in request.layer ? await open(request.layer.path) : undefined;
   const args = ["unpack"];
@@ -66,9 +102,31 @@ export async function unpackLayer(
     // A source that broke off looks like a cut archive to the helper.
     const isSourceAtFault = feedError instanceof EngineError && !signal.aborted;
     if (isSourceAtFault || (ended.code === 0 && feedError !== undefined)) throw feedError;
-    return outcome(ended, signal);
+    return settled(ended, signal);
   }
-  return outcome(await child.ended, signal);
+  return settled(await child.ended, signal);
+}
+
+function settled(ended: Ended, signal: AbortSignal): Ended {
+  if (signal.aborted) throw cancelled("unpacking of a layer was cancelled", { cause: signal.reason });
+  return ended;
+}
+
+/** Bytes handed to the helper at once: a client's pieces of 32 kB would each cost a system call on both sides. */
+const GATHERED_BYTES = 1 << 18;
+
+async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of source) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length < GATHERED_BYTES) continue;
+    yield Buffer.concat(pieces, length);
+    pieces = [];
+    length = 0;
+  }
+  if (length > 0) yield Buffer.concat(pieces, length);
 }
 
 interface Ended {
@@ -96,8 +154,7 @@ function startChild(shim: string, args: string[], file: FileHandle | undefined, 
   return { stdin: child.stdin, ended };
 }
 
-function outcome(ended: Ended, signal: AbortSignal): Unpacked | "needs-parents" {
-  if (signal.aborted) throw cancelled("unpacking of a layer was cancelled", { cause: signal.reason });
+function outcome(ended: Ended): Unpacked | "needs-parents" {
   const sentence = ended.stderr.trim();
   if (ended.code === NEEDS_PARENTS) return "needs-parents";
   if (ended.code === BAD_ARCHIVE) throw invalid(`failed to unpack layer: ${sentence}`);

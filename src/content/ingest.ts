@@ -145,7 +145,6 @@ class FileIngest implements ResumedIngest {
 
   async #commit(): Promise<Blob> {
     if (this.#sealed === undefined) throw internal("a blob was committed before it was sealed");
-    await this.#file.datasync();
     const path = this.#finalPath(this.#sealed.digest);
     await rename(this.#path, path);
     this.#path = path;

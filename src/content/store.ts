@@ -3,7 +3,8 @@ import type { Digest } from "./digest.ts";
 
 /**
  * Content: blobs named by the digest of their bytes, in the folder layout of the OCI image-spec
- * (image-layout.md: ROOT/blobs/sha256/HEX). A blob is there whole or not at all; it never changes.
+ * (image-layout.md: ROOT/blobs/sha256/HEX). A blob is there whole or not at all; it never changes. Nothing here waits
+ * for the disk: what a failure of power may have torn is for the holder of the blobs to know and to check.
  */
 export interface ContentStore {
   /** undefined when the blob is not here. */
@@ -48,7 +49,7 @@ export interface Expectation {
 
 /**
  * A blob on its way in: `write`… → `seal` → `commit`, then dispose. Between seal and commit the bytes are verified
- * and readable at `path`, so a layer can be unpacked while the disk still takes its blob.
+ * and readable at `path`.
  */
 export interface Ingest extends AsyncDisposable {
   /** The temporary file, for another program to write to; after `commit` the blob's own. */
@@ -61,7 +62,7 @@ export interface Ingest extends AsyncDisposable {
   seal(expected: Expectation): Promise<Blob>;
   /** Like `seal`, for bytes that another program wrote to `path` and hashed while it did. */
   sealWritten(digest: Digest, sizeBytes: number): Promise<Blob>;
-  /** Bring it to the disk and give it its name. Repeating it does nothing. */
+  /** Give it its name. Repeating it does nothing. */
   commit(): Promise<Blob>;
 }
 

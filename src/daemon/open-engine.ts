@@ -149,17 +149,21 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     rules: registryRules(options),
     certificates: join(options.configRoot, "certs.d"),
   });
-  const images = createImageService({
-    store,
-    content,
-    snapshotter,
-    events,
-    shim: shimPath,
-    usedBy: (imageId) => containers.usersOf(imageId),
-    registries,
-    builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
-    roots: () => builds.roots(),
-  });
+  const images = stack.use(
+    createImageService({
+      store,
+      content,
+      snapshotter,
+      events,
+      shim: shimPath,
+      usedBy: (imageId) => containers.usersOf(imageId),
+      registries,
+      builtins: BUILTIN_NAMES.map((image) => ({ name: image, open: () => openEmbeddedArchive(image) })),
+      roots: () => builds.roots(),
+      folder: dataRoot,
+      log,
+    }),
+  );
   const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
   const baseLayer = join(dataRoot, "base");
   await container.prepareBaseLayer(baseLayer);
@@ -213,6 +217,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     folder,
     idMaps,
   });
+  for (const sentence of await images.recover()) log.error(sentence);
   await containers.reconcile();
   await images.collectGarbage();
 

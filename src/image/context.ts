@@ -7,6 +7,7 @@ import type { Store } from "../store/index.ts";
 import type { Leases } from "./leases.ts";
 import type { LayerFetches } from "./pull/layer-fetches.ts";
 import type { ImageUse } from "./service.ts";
+import type { Settling } from "./settling.ts";
 import type { ImageTable } from "./table.ts";
 
 /** An image that ships with the engine, as an archive that `load` takes. */
@@ -32,4 +33,5 @@ export interface ImageContext {
   readonly table: ImageTable;
   readonly fetches: LayerFetches;
   readonly leases: Leases;
+  readonly settling: Settling;
 }

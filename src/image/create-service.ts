@@ -1,5 +1,6 @@
 import type { ContentStore } from "../content/index.ts";
 import type { EventLog } from "../events/index.ts";
+import type { Log } from "../log/index.ts";
 import { parseReference } from "../reference/index.ts";
 import type { RegistryNetwork } from "../registry/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
@@ -26,10 +27,12 @@ import { LayerFetches } from "./pull/layer-fetches.ts";
 import { pullImage } from "./pull/pull-image.ts";
 import { compressed, withCompressedLayers } from "./push/compress-layers.ts";
 import { pushImage } from "./push/push-image.ts";
+import { recoverImages } from "./recover.ts";
 import { inspectDistribution, login, search } from "./registry-queries.ts";
 import { removeImage } from "./remove.ts";
 import { saveImages } from "./save.ts";
 import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
+import { Settling } from "./settling.ts";
 import { ImageTable } from "./table.ts";
 
 export interface ImageServiceOptions {
@@ -39,6 +42,9 @@ export interface ImageServiceOptions {
   readonly events: EventLog;
   /** Path of gantry-shim. */
   readonly shim: string;
+  /** A folder of the file system that has blobs and layers. */
+  readonly folder: string;
+  readonly log: Log;
   /** Containers of an image, running or not. */
   readonly usedBy: (imageId: string) => readonly ImageUse[];
   readonly registries: RegistryNetwork;
@@ -48,7 +54,12 @@ export interface ImageServiceOptions {
 }
 
 /** The image service, and what the daemon's start needs of it. */
-export interface LocalImageService extends ImageService {
+export interface LocalImageService extends ImageService, Disposable {
+  /**
+   * Check the images that a failure of power may have torn; gives a sentence for each that is lost. Run at start, before
+   * anything uses images.
+   */
+  recover(): Promise<string[]>;
   /** Remove blobs and layers that nothing speaks for: what a crash left. Run at start, after `content.sweep` and `snapshotter.sweep`. */
   collectGarbage(): Promise<void>;
   /** Whether an image has this layer. */
@@ -58,10 +69,13 @@ export interface LocalImageService extends ImageService {
 const NOTHING: ReadonlySet<string> = new Set();
 
 export function createImageService(options: ImageServiceOptions): LocalImageService {
+  const { store, shim, folder, log } = options;
+  const settling = new Settling({ store, shim, folder, onFailure: (sentence) => log.error(sentence) });
   const context: ImageContext = {
     ...options,
     roots: options.roots ?? (() => NOTHING),
-    table: new ImageTable(options.store),
+    settling,
+    table: new ImageTable(store, settling),
     leases: new Leases(),
     fetches: new LayerFetches(),
   };
@@ -113,6 +127,8 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     async collectGarbage() {
       await collectGarbage(context);
     },
+    recover: () => recoverImages(context),
+    [Symbol.dispose]: () => settling[Symbol.dispose](),
   };
 }
 

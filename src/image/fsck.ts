@@ -66,7 +66,8 @@ async function checkBlobs(
   return found;
 }
 
-async function hashOf(context: ImageContext, digest: Blob["digest"]): Promise<string | undefined> {
+/** The digest that a blob's bytes have; undefined when it is not here. */
+export async function hashOf(context: ImageContext, digest: Blob["digest"]): Promise<string | undefined> {
   if ((await context.content.find(digest)) === undefined) return undefined;
   const hash = createHash("sha256");
   for await (const chunk of await context.content.open(digest)) hash.update(chunk);
@@ -91,7 +92,7 @@ async function checkLayers(
       Kind: "layer",
       Subject: layer.chainId,
       Detail: detail,
-      repair: () => restore(context, layer),
+      repair: () => restoreLayer(context, layer),
     });
   }
   return found;
@@ -107,7 +108,7 @@ async function layerFault(context: ImageContext, layer: ImageLayer): Promise<str
 }
 
 /** Unpack a layer again where its files are missing. Those that are there are replaced by the same. */
-async function restore(context: ImageContext, layer: ImageLayer): Promise<boolean> {
+export async function restoreLayer(context: ImageContext, layer: ImageLayer): Promise<boolean> {
   const place = context.snapshotter.findLayer(layer.chainId);
   const blob = await context.content.find(layer.blobDigest);
   if (place === undefined || blob === undefined) return false;

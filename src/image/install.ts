@@ -7,7 +7,7 @@ import {
   unpackLayer,
 } from "../archive/index.ts";
 import { type Digest, digestOf } from "../content/index.ts";
-import { invalid } from "../errors/index.ts";
+import { EngineError, invalid } from "../errors/index.ts";
 import { limiter } from "../platform/index.ts";
 import type { LayerDraft } from "../snapshot/index.ts";
 import type { ImageContext } from "./context.ts";
@@ -40,7 +40,7 @@ export interface PreparedImage {
 
 /**
  * Bring in what an image is made of: unpack the layers that are missing, keep all blobs. Every layer must have the
- * diffID that the config states. The disk takes the blobs while layers are unpacked from the same pages. `lease`
+ * diffID that the config states. `lease`
  * holds what has no row yet; after a failure the caller drops it and collects garbage.
  */
 export async function prepareImage(
@@ -167,13 +167,20 @@ async function unpackMissing(
   }
 }
 
-/** Unpack one layer into a draft of its own, which is discarded when that fails. */
+/** Unpack one layer into a draft of its own, unless that was done as it came; the draft is discarded when that fails. */
 async function unpackInto(
   context: ImageContext,
   member: Member,
   parent: Digest | undefined | "unknown",
   signal: AbortSignal,
 ): Promise<OpenLayer> {
+  const early = member.takeUnpacked();
+  if (early !== undefined) {
+    const { draft, unpacked } = early;
+    if (!(unpacked instanceof EngineError)) return { draft, unpacked };
+    await context.snapshotter.discard(draft);
+    throw unpacked;
+  }
   const draft = await context.snapshotter.prepareLayer(parent === "unknown" ? undefined : parent);
   try {
     const lower = parent === "unknown" ? parent : draft.lower;

@@ -47,7 +47,14 @@ export function installArchive(
 ): Promise<LoadedImage[]> {
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
   return underLease(context, async (lease) => {
-    await using contents = await readImageArchive(archive, context.content, signal, wanted);
+    await using contents = await readImageArchive(archive, context.content, signal, {
+      ...(wanted === undefined ? {} : { platform: wanted }),
+      early: {
+        shim: context.shim,
+        snapshotter: context.snapshotter,
+        isKnown: (sizeBytes) => context.table.hasPlainLayerOf(sizeBytes),
+      },
+    });
     for (const { config } of contents.images) requireWanted(config.bytes, wanted);
     const named = contents.images.map((image) => ({ image, names: namesOf(image) }));
     const prepared: { image: PreparedImage; names: string[] }[] = [];

@@ -75,4 +75,16 @@ export const imageMigrations: readonly Migration[] = [
       CREATE INDEX image_attestation_digest ON image_attestation (digest);
     `,
   },
+  {
+    // Images that the disk may not have yet, and the boot in which they came (see settling.ts). Numbers are never reused.
+    id: "0023-image-unsettled",
+    sql: `
+      CREATE TABLE image_unsettled (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        image_id TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+        boot_id TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX image_unsettled_image ON image_unsettled (image_id);
+    `,
+  },
 ];

@@ -2,6 +2,7 @@ import { type Digest, parseDigest } from "../content/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Attestation } from "./attestation.ts";
 import { type ImageDocument, parseImageDocument } from "./image-config.ts";
+import type { Settling } from "./settling.ts";
 
 /** An image as its rows have it. */
 export interface ImageRecord {
@@ -44,10 +45,12 @@ const WANTED_MS = 7 * 24 * 3600 * 1000;
 /** The rows of images. Records are parsed once and kept, since list and inspect ask for them all the time. */
 export class ImageTable {
   readonly #store: Store;
+  readonly #settling: Settling;
   readonly #documents = new Map<string, ImageDocument>();
 
-  constructor(store: Store) {
+  constructor(store: Store, settling: Settling) {
     this.#store = store;
+    this.#settling = settling;
   }
 
   find(id: string): ImageRecord | undefined {
@@ -111,6 +114,7 @@ export class ImageTable {
         layer.mediaType,
       );
     }
+    this.#settling.note(image.id);
   }
 
   /** Let an image be made of other blobs, of the same layers. */
@@ -122,6 +126,7 @@ export class ImageTable {
     );
     for (const [position, layer] of layers.entries())
       update.run(layer.blobDigest, layer.blobBytes, layer.mediaType, id, position);
+    this.#settling.note(id);
   }
 
   /** A compressed blob of this layer that some image has. */
@@ -254,6 +259,25 @@ export class ImageTable {
   /** Nothing is wanted any more. */
   unwantAll(): void {
     this.#store.database.exec("DELETE FROM blob_wanted");
+  }
+
+  /** Blobs that were wanted before `timeMs`, and that no image has. */
+  wantedBefore(timeMs: number): Digest[] {
+    return this.#store.database
+      .prepare("SELECT digest FROM blob_wanted WHERE since_ms < ?")
+      .all(timeMs)
+      .map((row) => parseDigest(String(row.digest)))
+      .filter((digest) => !this.isBlobUsed(digest));
+  }
+
+  /** Whether a plain layer of as many bytes is here, and so in all likelihood this one. */
+  hasPlainLayerOf(bytes: number): boolean {
+    const row = this.#store.database
+      .prepare(
+        "SELECT EXISTS (SELECT 1 FROM image_layer WHERE blob_bytes = ? AND media_type LIKE '%.tar') AS found",
+      )
+      .get(bytes);
+    return Number(row?.found) === 1;
   }
 
   isWanted(digest: string): boolean {

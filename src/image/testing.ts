@@ -6,12 +6,15 @@ import { zstdCompressSync } from "node:zlib";
 import { type TarMember, writeTar } from "../archive/index.ts";
 import { digestOf, openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
+import type { Log } from "../log/index.ts";
 import { sourceTreeShimPath } from "../platform/index.ts";
 import { RegistryNetwork } from "../registry/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import type { ImageConfig, ProgressMessage } from "../wire/index.ts";
 import { createImageService, type ImageServiceOptions, type ImageUse, imageMigrations } from "./index.ts";
+
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** An image service on a folder of its own, for tests. Disposing removes everything. */
 export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {}, folder = tmpdir()) {
@@ -27,6 +30,8 @@ export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {
     content,
     snapshotter,
     shim: sourceTreeShimPath(),
+    folder: root,
+    log: SILENT,
     usedBy: (id) => uses.get(id) ?? [],
     builtins: [],
     registries: new RegistryNetwork({
@@ -63,6 +68,7 @@ export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {
       images: store.database.prepare("SELECT count(*) AS n FROM image").get()?.n,
     }),
     [Symbol.dispose]() {
+      images[Symbol.dispose]();
       store[Symbol.dispose]();
       if (existsSync(root)) rmSync(root, { recursive: true, force: true });
     },

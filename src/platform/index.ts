@@ -1,4 +1,5 @@
 export { allocatedBytes } from "./allocated.ts";
+export { bootId } from "./boot.ts";
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
 export { removeTree, writeFileAtomic } from "./files.ts";
