@@ -47,25 +47,31 @@ int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, boo
     return 0;
 }
 
-int attributes_apply_named(const struct tree_place *place, const struct tar_entry *entry,
-                           struct archive_failure *failure) {
-    if (fchownat(place->parent, place->name, entry->uid, entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return archive_fail_errno(failure, errno, "chown");
-    if (entry->type != TAR_SYMLINK && fchmodat(place->parent, place->name, entry->mode, 0) < 0)
-        return archive_fail_errno(failure, errno, "chmod");
+/* What `place` is, whatever its name will mean a moment later: nothing below follows a link. */
+static int apply_pinned(int fd, const struct tar_entry *entry, struct archive_failure *failure) {
+    struct stat status;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (fchownat(fd, "", entry->uid, entry->gid, AT_EMPTY_PATH) < 0) return archive_fail_errno(failure, errno, "chown");
+    if (fstat(fd, &status) < 0) return archive_fail_errno(failure, errno, "stat");
+    if (!S_ISLNK(status.st_mode) && chmod(path, entry->mode) < 0) return archive_fail_errno(failure, errno, "chmod");
     for (size_t i = 0; i < entry->xattr_count; i++) {
         const struct tar_xattr *xattr = &entry->xattrs[i];
         if (forbidden(xattr->name)) continue;
-        /* There is no lsetxattrat(2) before Linux 6.13; the magic link is the open parent itself. */
-        char path[64 + NAME_MAX];
-        snprintf(path, sizeof path, "/proc/self/fd/%d/%s", place->parent, place->name);
-        if (lsetxattr(path, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
+        if (setxattr(path, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
             return archive_fail_errno(failure, errno, "setxattr %.64s", xattr->name);
     }
     struct timespec times[2] = {entry->mtime, entry->mtime};
-    if (utimensat(place->parent, place->name, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return archive_fail_errno(failure, errno, "utimensat");
-    return 0;
+    return utimensat(AT_FDCWD, path, times, 0) < 0 ? archive_fail_errno(failure, errno, "utimensat") : 0;
+}
+
+int attributes_apply_named(const struct tree_place *place, const struct tar_entry *entry,
+                           struct archive_failure *failure) {
+    int fd = openat(place->parent, place->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return archive_fail_errno(failure, errno, "open");
+    int result = apply_pinned(fd, entry, failure);
+    close(fd);
+    return result;
 }
 
 static int copy_xattr(int from, int to, const char *name, struct archive_failure *failure) {

@@ -12,7 +12,7 @@ int attributes_set_opaque(int fd, struct archive_failure *failure);
 int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,
                           struct archive_failure *failure);
 
-/* Everything, of what cannot be opened: links, devices, fifos. */
+/* Everything, of what is not opened for it: links of both kinds, devices, fifos. */
 int attributes_apply_named(const struct tree_place *place, const struct tar_entry *entry,
                            struct archive_failure *failure);
 

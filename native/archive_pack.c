@@ -30,6 +30,13 @@ struct written {
     char *path;
 };
 
+/*
+ * Holes of this many bytes are written out as zeros: who unpacks a layer with the notation of sparse files cannot always
+ * write the same bytes again (docker save and podman push then fail). A file with more holes would fill disks, so it is
+ * noted as sparse.
+ */
+static const uint64_t MAX_ZEROS = 1 << 30;
+
 struct pack {
     const struct pack_options *options;
     int root;
@@ -176,7 +183,7 @@ static int add_extent(struct pack *pack, struct tar_entry *entry, off_t offset, 
     return 0;
 }
 
-/* Where a file has data, when it has holes worth keeping. An empty piece at the end tells GNU tar how long the file is. */
+/* Where a file has data. An empty piece at the end tells GNU tar how long the file is. */
 static int find_extents(struct pack *pack, int fd, struct tar_entry *entry) {
     off_t at = 0, size = (off_t)entry->size;
     entry->sparse = true;
@@ -217,7 +224,8 @@ static int write_file(struct pack *pack, int parent, const char *name, const str
     pack->totals->file_bytes += (uint64_t)status->st_size;
     entry->size = entry->stored = (uint64_t)status->st_size;
     int result = 0;
-    if (is_layer(pack) && (uint64_t)status->st_blocks * 512 < entry->size) result = find_extents(pack, fd, entry);
+    uint64_t allocated = (uint64_t)status->st_blocks * 512;
+    if (is_layer(pack) && entry->size > MAX_ZEROS && allocated < entry->size - MAX_ZEROS) result = find_extents(pack, fd, entry);
     if (result == 0) result = tar_write_header(pack->output, entry);
     if (result == 0 && !entry->sparse) result = copy_data(pack, fd, 0, entry->size);
     for (size_t i = 0; result == 0 && i < entry->extent_count; i++)
@@ -299,9 +307,9 @@ static int write_one(struct pack *pack, int parent, size_t parent_length, const 
         entry.type = TAR_HARDLINK;
         entry.major = entry.minor = 0;
         snprintf(link, sizeof link, "%s", earlier);
-    } else if (result == 0) {
-        result = read_xattrs(pack, proc_path, &entry, &opaque);
     }
+    /* Of a further name too: who unpacks it sets the owner again, which takes a file's capabilities away. */
+    if (result == 0) result = read_xattrs(pack, proc_path, &entry, &opaque);
     if (pack->failure->code != 0) result = -1;
     if (result == 0 && entry.type == TAR_FILE) result = write_file(pack, parent, name, status, &entry);
     else if (result == 0 && entry.type == TAR_DIRECTORY) result = write_folder(pack, &entry, opaque);

@@ -29,7 +29,7 @@
 #include "unpack_plain.h"
 #include "overlay_notes.h"
 
-enum { MAX_LOWER = 512 };
+enum { MAX_LOWER = 512, HOLE = 16 << 10 };
 
 static const char WHITEOUT[] = ".wh.", WHITEOUT_META[] = ".wh..wh.", OPAQUE[] = ".wh..wh..opq";
 
@@ -151,6 +151,30 @@ static int write_all(int fd, const unsigned char *bytes, size_t length, uint64_t
     return 0;
 }
 
+static bool all_zero(const unsigned char *bytes, size_t length) {
+    return *bytes == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/* The bytes in front of the first whole piece of zeros. */
+static size_t before_hole(const unsigned char *bytes, size_t length, uint64_t offset) {
+    for (size_t at = (HOLE - offset % HOLE) % HOLE; at + HOLE <= length; at += HOLE)
+        if (all_zero(bytes + at, HOLE)) return at;
+    return length;
+}
+
+/* Whole pieces of zeros are left out of a new file, so that one that was sparse before it came into a layer is so again. */
+static int write_around_holes(int fd, const unsigned char *bytes, size_t length, uint64_t offset, struct archive_failure *failure) {
+    while (length > 0) {
+        size_t part = before_hole(bytes, length, offset);
+        if (part == 0) part = HOLE;
+        else if (write_all(fd, bytes, part, offset, failure) < 0) return -1;
+        bytes += part;
+        length -= part;
+        offset += part;
+    }
+    return 0;
+}
+
 static int write_extent(struct unpack *unpack, struct tar_entry *entry, int fd, uint64_t offset, uint64_t length) {
     while (length > 0) {
         const unsigned char *bytes;
@@ -158,7 +182,7 @@ static int write_extent(struct unpack *unpack, struct tar_entry *entry, int fd, 
         if (available < 0) return -1;
         if (available == 0) return archive_fail(&unpack->failure, ARCHIVE_BAD, "unexpected end of the archive");
         size_t part = (uint64_t)available < length ? (size_t)available : (size_t)length;
-        if (write_all(fd, bytes, part, offset, &unpack->failure) < 0) return -1;
+        if (write_around_holes(fd, bytes, part, offset, &unpack->failure) < 0) return -1;
         source_take(unpack->source, part);
         offset += part;
         length -= part;
@@ -168,8 +192,10 @@ static int write_extent(struct unpack *unpack, struct tar_entry *entry, int fd, 
 }
 
 static int write_data(struct unpack *unpack, struct tar_entry *entry, int fd) {
-    if (!entry->sparse) return write_extent(unpack, entry, fd, 0, entry->size);
-    if (ftruncate(fd, (off_t)entry->size) < 0) return archive_fail_errno(&unpack->failure, errno, "ftruncate");
+    if (!entry->sparse && write_extent(unpack, entry, fd, 0, entry->size) < 0) return -1;
+    /* A hole at the end is no write. */
+    bool may_have_holes = entry->sparse || entry->size >= HOLE;
+    if (may_have_holes && ftruncate(fd, (off_t)entry->size) < 0) return archive_fail_errno(&unpack->failure, errno, "ftruncate");
     for (size_t i = 0; i < entry->extent_count; i++)
         if (write_extent(unpack, entry, fd, entry->extents[i].offset, entry->extents[i].length) < 0) return -1;
     return 0;
@@ -194,6 +220,10 @@ static int make_file(struct unpack *unpack, struct tree_place *place, struct tar
     return result;
 }
 
+/*
+ * A hard link's header has attributes of its own. They are the file's from then on, as with containerd and Docker: the last
+ * name of a file tells what it is.
+ */
 static int make_hard_link(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
     struct tree_place target;
     int located = tree_locate(&unpack->tree, entry->link, false, &target);
@@ -217,7 +247,7 @@ static int make_hard_link(struct unpack *unpack, struct tree_place *place, const
         }
     }
     close(from);
-    return result;
+    return result < 0 ? -1 : attributes_apply_named(place, entry, &unpack->failure);
 }
 
 static int make_once(const struct tree_place *place, const struct tar_entry *entry) {

@@ -120,6 +120,46 @@ TEST(unpack_hard_link_to_a_link_of_the_host_is_a_link) {
     CHECK(S_ISLNK(st.st_mode));
 }
 
+/* As with containerd and Docker: the header of a file's last name tells what the file is. */
+TEST(unpack_hard_link_brings_its_attributes) {
+    struct stat st;
+    unsigned char *block = tar_header(&tar, '0', "first", "", 1);
+    memcpy(block + 100, "0000600\0000000001\0000000002", 23);
+    tar_fix(block);
+    tar_data(&tar, "x", 1);
+    tar_pax(&tar, "SCHILY.xattr.trusted.kept", "yes", 3);
+    block = tar_header(&tar, '1', "second", "first", 0);
+    memcpy(block + 100, "0006755\0000001750\0000001751", 23);
+    memcpy(block + 136, "00000003720", 11);
+    tar_fix(block);
+    check_unpacked();
+    CHECK_NUMBER(stat("layer/first", &st), 0);
+    CHECK_NUMBER(st.st_nlink, 2);
+    CHECK_NUMBER(st.st_mode & 07777, 06755);
+    CHECK_NUMBER(st.st_uid, 1000);
+    CHECK_NUMBER(st.st_gid, 1001);
+    CHECK_NUMBER(st.st_mtim.tv_sec, 2000);
+    char value[64];
+    CHECK_NUMBER(getxattr("layer/first", "trusted.kept", value, sizeof value), 3);
+}
+
+/* The attributes are the link's, which has none but an owner, and never those of the host's file that it leads to. */
+TEST(unpack_hard_link_to_a_link_leaves_what_that_leads_to) {
+    struct stat st;
+    test_write("outside-file", "precious", 8);
+    CHECK_NUMBER(chmod("outside-file", 0600), 0);
+    tar_header(&tar, '2', "link", "../outside-file", 0);
+    unsigned char *block = tar_header(&tar, '1', "hard", "link", 0);
+    memcpy(block + 100, "0000777\0000001750\0000001751", 23);
+    tar_fix(block);
+    check_unpacked();
+    CHECK_NUMBER(stat("outside-file", &st), 0);
+    CHECK_NUMBER(st.st_mode & 07777, 0600);
+    CHECK_NUMBER(st.st_uid, 0);
+    CHECK_NUMBER(lstat("layer/hard", &st), 0);
+    CHECK_NUMBER(st.st_uid, 1000);
+}
+
 TEST(unpack_hard_link_to_nothing) {
     tar_header(&tar, '1', "hard", "missing", 0);
     check_refused("not in this layer");

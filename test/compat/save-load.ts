@@ -113,6 +113,22 @@ export function describeSaveLoad(pair: () => Pair): void {
     });
   });
 
+  test("what Gantry committed, with holes and with two names of a capable file, Docker runs and saves again", async () => {
+    const script = "truncate -s 8M /holes; echo end >> /holes; ln /busybox-capable /busybox-too";
+    await succeed(gantry, "run", "--name", "made", "fixture", "sh", "-ec", script);
+    await succeed(gantry, "commit", "made", "made");
+    await succeed(gantry, "rm", "made");
+    const archive = join(folder, "made.tar");
+    await succeed(gantry, "save", "-o", archive, "made");
+    await succeed(docker, "load", "-i", archive);
+    const command = ["/busybox-too", "grep", "CapPrm", "/proc/self/status"];
+    expect(await succeed(docker, "run", "--rm", "-u", "1000", "made", ...command)).toContain(
+      "0000000000000400",
+    );
+    await succeed(docker, "save", "-o", join(folder, "made-again.tar"), "made");
+    for (const engine of [docker, gantry]) await succeed(engine, "rmi", "made");
+  });
+
   describe("skopeo between them", () => {
     const skopeo = async (...args: string[]) => {
       const { stdout, stderr, exitCode } = await runProgram(

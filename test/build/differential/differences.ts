@@ -30,11 +30,6 @@ export const DIFFERENCES: readonly ExpectedDifference[] = [
   },
   {
     reason:
-      "These builders give a file the attributes of its hard link's header in an archive; with Gantry a link has none of its own.",
-    pattern: /packed\/(file|same): file 644 0:0 .* \| file 640 1000:1001 /,
-  },
-  {
-    reason:
       "The classic builder's arguments end with their stage; BuildKit's go on in stages that begin with it.",
     cases: /^classic\/(args|onbuild-triggered-once)$/,
     pattern:
@@ -75,12 +70,6 @@ export const DIFFERENCES: readonly ExpectedDifference[] = [
     reason: "Dockerd writes --label as instructions at the end; BuildKit puts them into the config.",
     cases: /^classic\/labels$/,
     pattern: /^history [678]: LABEL \(empty\) \| none$/,
-  },
-  {
-    reason:
-      "Gantry's layers hold the holes of sparse files as such (GNU.sparse in pax headers), which this test's reader takes for content.",
-    cases: /^classic\/run-file-kinds$/,
-    pattern: /^\/sparse: file 644 0:0 \w+ new \| file 644 0:0 \w+ new$/,
   },
   {
     reason: "As with BuildKit a folder stays of which everything is excluded.",
