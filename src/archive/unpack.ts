@@ -112,23 +112,6 @@ function settled(ended: Ended, signal: AbortSignal): Ended {
   return ended;
 }
 
-/** Bytes handed to the helper at once: a client's pieces of 32 kB would each cost a system call on both sides. */
-const GATHERED_BYTES = 1 << 18;
-
-async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of source) {
-    pieces.push(piece);
-    length += piece.length;
-    if (length < GATHERED_BYTES) continue;
-    yield Buffer.concat(pieces, length);
-    pieces = [];
-    length = 0;
-  }
-  if (length > 0) yield Buffer.concat(pieces, length);
-}
-
 interface Ended {
   readonly code: number | null;
   readonly stdout: string;
