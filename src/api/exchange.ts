@@ -25,8 +25,8 @@ export interface Exchange {
   readonly version: number;
   /** Aborts when the client goes away. */
   readonly gone: AbortSignal;
-  /** The connection, when the client asked to take it over (Upgrade); then `response` must not be used. */
-  readonly upgraded: Socket | undefined;
+  /** The connection, where it can be taken over; then `response` must not be used. */
+  readonly taken: Socket | undefined;
 }
 
 const MAX_JSON_BYTES = 8 * 1024 * 1024;

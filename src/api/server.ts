@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import type { Engine } from "../daemon/index.ts";
 import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
-import { isInUserNamespace } from "../platform/index.ts";
+import { isInUserNamespace, takeConnection } from "../platform/index.ts";
 import { buildRoutes } from "./build.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
@@ -45,6 +45,9 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   internal: 500,
 };
 
+/** The requests after which a connection carries a container's stdio, whether the client asked for an upgrade or not. */
+const TAKES_CONNECTION = /^(?:\/v[\d.]+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)(?:\?|$)/;
+
 /** The Docker Engine API over HTTP/1.1: requests in, calls of the engine, answers out. */
 export function createApiServer(engine: Engine, options: ApiServerOptions): ApiServer {
   const route = createRouter([
@@ -69,11 +72,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
   const sockets = new Set<Socket>();
   const servers: ReturnType<typeof createServer>[] = [];
 
-  async function handle(
-    request: IncomingMessage,
-    response: ServerResponse,
-    upgraded?: Socket,
-  ): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse, taken?: Socket): Promise<void> {
     for (const [name, value] of headers) response.setHeader(name, value);
     const target = request.url ?? "/";
     const mark = target.indexOf("?");
@@ -97,7 +96,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
         query,
         version,
         gone: gone.signal,
-        upgraded,
+        taken,
       });
     } catch (error) {
       fail(error, `${method} ${rawPath}`, response);
@@ -156,11 +155,24 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     response.end(body);
   }
 
+  /** Handle a request on a connection that the HTTP server has let go of. */
+  function hand(request: IncomingMessage, socket: Socket): void {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    handle(request, answerOn(socket, request), socket).catch((error) => {
+      options.log.error(messageOf(error));
+      socket.destroy();
+    });
+  }
+
   function build(): ReturnType<typeof createServer> {
     const server = createServer(
       { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 60_000 },
       (request, response) => {
-        handle(request, response).catch((error) => options.log.error(messageOf(error)));
+        if (request.method === "POST" && TAKES_CONNECTION.test(request.url ?? ""))
+          hand(request, takeConnection(request, response));
+        else handle(request, response).catch((error) => options.log.error(messageOf(error)));
       },
     );
     server.on("connection", (socket: Socket) => {
@@ -170,13 +182,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
       // What a client sends without waiting for the answer already belongs to the stream.
       if (head.length > 0) socket.unshift(head);
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-      socket.on("error", () => socket.destroy());
-      handle(request, answerOn(socket, request), socket).catch((error) => {
-        options.log.error(messageOf(error));
-        socket.destroy();
-      });
+      hand(request, socket);
     });
     servers.push(server);
     return server;

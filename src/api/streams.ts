@@ -16,8 +16,8 @@ const contentType = (tty: boolean, version: number): string =>
 /** Hand the connection over to a container's stdio. */
 export async function hijack(exchange: Exchange, streams: AttachedStreams): Promise<void> {
   const type = contentType(streams.tty, exchange.version);
-  const socket = exchange.upgraded ?? exchange.request.socket;
-  if (exchange.upgraded === undefined) {
+  const { request, taken: socket = request.socket } = exchange;
+  if (request.headers.upgrade === undefined) {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n\r\n`);
   } else {
     socket.write(

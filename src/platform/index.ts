@@ -10,6 +10,7 @@ export { type KeyedMutex, keyedMutex, type Lock } from "./mutex.ts";
 export { verifyBcrypt } from "./password.ts";
 export { randomHex } from "./random.ts";
 export { sourceTreeShimPath } from "./shim-path.ts";
+export { takeConnection } from "./take-connection.ts";
 export { isInUserNamespace, ownIds } from "./user-namespace.ts";
 export { type FileWatch, watchFile } from "./watch.ts";
 export { parseYaml } from "./yaml.ts";

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
@@ -251,6 +252,30 @@ describe("hijacked streams", () => {
       Running: false,
       ExitCode: 0,
     });
+    await ask("DELETE", "/containers/cat?force=1");
+  });
+
+  /** As above, with the input sent once the head of the answer is there, as a client without Upgrade has to. */
+  async function rawInTurn(head: string, input: string): Promise<string> {
+    const socket = connect({ path: daemon.host.replace("unix://", ""), allowHalfOpen: true });
+    socket.write(head);
+    const [answer] = await once(socket, "data");
+    socket.end(input);
+    return `${answer}${await text(socket)}`;
+  }
+
+  test("without Upgrade: 200, input until the half close, output to the end", async () => {
+    const OK = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n\r\n";
+    await start();
+    expect(await rawInTurn(`${attach.replace("VERSION", "v1.51")}\r\n\r\n`, "hi\n")).toBe(`${OK}${FRAME}`);
+    await ask("POST", "/containers/cat/start");
+    const body = { Cmd: ["cat"], AttachStdin: true, AttachStdout: true };
+    const { Id } = JSON.parse(
+      (await ask("POST", "/containers/cat/exec", [JSON.stringify(body)], JSON_BODY)).body,
+    );
+    const head = `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}`;
+    expect(await rawInTurn(head, "GET / HTTP/1.1\r\n\r\n")).toEndWith("GET / HTTP/1.1\r\n\r\n");
+    expect(await raw(head.slice(0, -6))).toStartWith("HTTP/1.1 409 Conflict\r\n");
     await ask("DELETE", "/containers/cat?force=1");
   });
 
