@@ -64,10 +64,11 @@ export const buildRoutes: Routes = {
     await pipeline(layout, x.response);
   },
   "POST /build/check": async (x) => {
-    const { file, source, findings, fails } = await x.engine.builds.check(
-      parseBuild(x.query, x.request),
-      x.gone,
-    );
+    const { file, source, findings, fails } = await x.engine.builds
+      .check(parseBuild(x.query, x.request), x.gone)
+      .catch((error: unknown) => {
+        throw withPlace(error);
+      });
     sendJson(x, 200, {
       Findings: findings.map((finding) => ({ ...finding, excerpt: excerpt(file, source, finding) })),
       Fails: fails,

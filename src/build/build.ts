@@ -12,25 +12,13 @@ import { lint } from "./check.ts";
 import { takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, EventQueue } from "./events.ts";
+import { BuildFailure } from "./failure.ts";
+import type { Finding } from "./finding.ts";
 import type { BuildHistory } from "./history.ts";
 import { exportImage } from "./output/image.ts";
 import { planBuild } from "./plan/plan.ts";
 import type { BuildRequest } from "./service.ts";
 import { Solver } from "./solve.ts";
-
-/** A build whose Dockerfile is at hand for messages, whatever comes of it. */
-export class BuildFailure extends EngineError {
-  readonly file: Dockerfile | undefined;
-  readonly source: string;
-  readonly fileName: string;
-
-  constructor(cause: EngineError, file: { name: string; text: string }, parsed: Dockerfile | undefined) {
-    super(cause.kind, cause.message, { cause, fields: { ...cause.fields } });
-    this.file = parsed;
-    this.source = file.text;
-    this.fileName = file.name;
-  }
-}
 
 /** Run a build; see `BuildService.build`. */
 export async function* runBuild(
@@ -85,18 +73,16 @@ async function work(
   let parsed: Dockerfile | undefined;
   try {
     parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
-    const { findings, fails } = lint(context, request, parsed, files);
-    for (const finding of findings) tell({ kind: "warning", finding });
-    if (fails)
-      throw invalid(
-        `lint violation found for rules: ${[...new Set(findings.map(({ rule }) => rule))].join(", ")}`,
-      );
+    const warnings = new Warnings(tell);
+    warnings.take(lint(context, request, parsed, files));
     const images = baseImages(
       context,
       { pull: request.pull, tell, isPlatformGiven: request.platform !== "", accounts: request.accounts },
       signal,
     );
     const plan = await planBuild(parsed, request, images);
+    // Once more: images that had to be pulled are known now, and with them the variables that they set.
+    warnings.take(lint(context, request, parsed, files));
     tell({ kind: "plan", steps: plan.steps });
     using lease = context.images.lease();
     using layouts = takeLayouts(context, request);
@@ -150,6 +136,27 @@ async function work(
   const { sbom, provenance } = request.attestations;
   if (request.cacheFrom.length + request.cacheTo.length > 0 || sbom || provenance !== undefined)
     await context.images.collectGarbage();
+}
+
+/** What checks find, each finding told once however often the checks are made. */
+class Warnings {
+  readonly #told = new Set<string>();
+  readonly #tell: (event: BuildEvent) => void;
+
+  constructor(tell: (event: BuildEvent) => void) {
+    this.#tell = tell;
+  }
+
+  /** Throws invalid when the Dockerfile wants findings to fail its build. */
+  take({ findings, fails }: { findings: readonly Finding[]; fails: boolean }): void {
+    for (const finding of findings) {
+      const key = JSON.stringify(finding);
+      if (!this.#told.has(key)) this.#tell({ kind: "warning", finding });
+      this.#told.add(key);
+    }
+    const rules = new Set(findings.map(({ rule }) => rule));
+    if (fails) throw invalid(`lint violation found for rules: ${[...rules].join(", ")}`);
+  }
 }
 
 /** The caches that the client sent for this build; held until it ends. */

@@ -22,6 +22,7 @@ export interface BuildServiceOptions {
   readonly images: Pick<
     ImageService,
     | "resolve"
+    | "configOf"
     | "pull"
     | "assemble"
     | "layersOf"

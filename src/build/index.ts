@@ -1,8 +1,8 @@
-export { BuildFailure } from "./build.ts";
 export { buildMigrations } from "./cache/table.ts";
 export { createBuildService, type OwnedBuildService } from "./create-service.ts";
 export type { BuildServiceOptions } from "./dependencies.ts";
 export { type BuildEvent, StepError, type StepInfo } from "./events.ts";
+export { BuildFailure } from "./failure.ts";
 export type { Finding } from "./finding.ts";
 export type {
   BuildHistoryEntry,

@@ -20,6 +20,8 @@ export interface LintOptions {
   readonly check?: string;
   /** Patterns of the context's .dockerignore. */
   readonly ignore?: readonly string[];
+  /** The image that a FROM names, its variables replaced; as written when that is not told. */
+  readonly imageOf?: (from: InstructionOf<"FROM">) => string;
   /** Names in the environment of a base image; undefined for one that is not known. */
   readonly environmentOf?: (image: string) => readonly string[] | undefined;
 }
@@ -33,7 +35,7 @@ const PUBLIC = /(^|_)(public|file|version)(_|$)/i;
 /** Mistakes and bad habits that a Dockerfile shows without being built, but for those that its `check` directive skips. */
 export function lintDockerfile(
   file: Dockerfile,
-  { check, ignore = [], environmentOf = () => undefined }: LintOptions = {},
+  { check, ignore = [], imageOf = ({ image }) => image, environmentOf = () => undefined }: LintOptions = {},
 ): { findings: LintFinding[]; fails: boolean } {
   const options = parseCheck(check ?? file.check);
   const findings: LintFinding[] = [];
@@ -59,7 +61,7 @@ export function lintDockerfile(
     checkFrom(file, stage, at, globals, report);
     checkStage(file, stage, report);
   }
-  checkVariables(file, environmentOf, report);
+  checkVariables(file, { imageOf, environmentOf }, report);
   checkIgnored(file, ignore, report);
   if (options.experimental.has("all") || options.experimental.has("InvalidDefinitionDescription"))
     checkDescriptions(file, report);

@@ -1,4 +1,5 @@
 import type { ContentStore } from "../content/index.ts";
+import { EngineError } from "../errors/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { Log } from "../log/index.ts";
 import { parseReference } from "../reference/index.ts";
@@ -28,7 +29,7 @@ import { pullImage } from "./pull/pull-image.ts";
 import { compressed, withCompressedLayers } from "./push/compress-layers.ts";
 import { pushImage } from "./push/push-image.ts";
 import { recoverImages } from "./recover.ts";
-import { inspectDistribution, login, search } from "./registry-queries.ts";
+import { inspectDistribution, login, remoteConfig, search } from "./registry-queries.ts";
 import { removeImage } from "./remove.ts";
 import { saveImages } from "./save.ts";
 import type { ImageService, ImageUse, ResolvedImage } from "./service.ts";
@@ -93,6 +94,14 @@ export function createImageService(options: ImageServiceOptions): LocalImageServ
     login: (credentials, signal) => login(context, credentials, signal),
     search: (question, signal) => search(context, question, signal),
     distribution: (reference, account, signal) => inspectDistribution(context, reference, account, signal),
+    async configOf(reference, how, signal) {
+      try {
+        return (await resolveImage(context, reference, how.platform)).config;
+      } catch (error) {
+        if (!(error instanceof EngineError && error.kind === "not-found")) throw error;
+        return remoteConfig(context, reference, how, signal);
+      }
+    },
     resolve: (reference, platform) => resolveImage(context, reference, platform),
     findById(id) {
       const image = context.table.find(id);

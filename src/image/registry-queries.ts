@@ -1,17 +1,28 @@
-import { EngineError, invalid } from "../errors/index.ts";
-import { DEFAULT_REGISTRY, parseReference, withDefaultTag } from "../reference/index.ts";
+import { invalid } from "../errors/index.ts";
+import {
+  DEFAULT_REGISTRY,
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "../reference/index.ts";
 import {
   type Credentials,
   checkLogin,
   openRepository,
   type Platform,
   parseManifest,
+  parsePlatform,
+  type RemoteManifest,
   type Repository,
   searchRegistry,
 } from "../registry/index.ts";
-import type { AuthReply, DistributionInspect, Filters, SearchResult } from "../wire/index.ts";
+import type { AuthReply, DistributionInspect, Filters, ImageConfig, SearchResult } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { parseImageDocument } from "./image-config.ts";
+import { checkPlatform } from "./pull/fetch-image.ts";
+import { chooseImage, readConfig } from "./pull/remote-image.ts";
+import type { PullOptions } from "./service.ts";
 
 /** The addresses by which Docker's clients know its own registry. */
 const DOCKER_ADDRESSES = ["", "docker.io", "index.docker.io", "registry-1.docker.io"];
@@ -99,34 +110,59 @@ export async function inspectDistribution(
   signal: AbortSignal,
 ): Promise<DistributionInspect> {
   const reference = withDefaultTag(parseReference(text));
-  const { registry, path } = reference;
+  const { repository, top } = await manifestOf(context, reference, credentials, signal);
+  return {
+    Descriptor: { mediaType: top.mediaType, digest: top.digest, size: top.bytes.length },
+    Platforms: await platformsOf(context, repository, top, signal),
+  };
+}
+
+/** The settings that an image in a registry has for containers, without pulling it. Throws not-found, unauthorized, unavailable. */
+export async function remoteConfig(
+  context: ImageContext,
+  text: string,
+  { platform, credentials }: Pick<PullOptions, "platform" | "credentials">,
+  signal: AbortSignal,
+): Promise<ImageConfig> {
+  const reference = withDefaultTag(parseReference(text));
+  const { repository, top } = await manifestOf(context, reference, credentials, signal);
+  const parsed = parseManifest(top.bytes, top.mediaType);
+  const wanted = platform === undefined ? undefined : parsePlatform(platform);
+  const image = await chooseImage(
+    repository,
+    { name: familiarString(reference), top, parsed, platform: wanted },
+    signal,
+  );
+  const document = parseImageDocument(await readConfig(context, repository, image.manifest.config, signal));
+  checkPlatform(image.name, image.platform, document);
+  return document.config;
+}
+
+async function manifestOf(
+  context: ImageContext,
+  { registry, path, digest, tag }: Reference,
+  credentials: Credentials | undefined,
+  signal: AbortSignal,
+): Promise<{ repository: Repository; top: RemoteManifest }> {
   const repository = openRepository(context.registries, {
     registry,
     path,
     ...(credentials === undefined ? {} : { credentials }),
   });
-  const top = await repository.manifest(reference.digest ?? reference.tag ?? "latest", signal);
-  return {
-    Descriptor: { mediaType: top.mediaType, digest: top.digest, size: top.bytes.length },
-    Platforms: await platformsOf(repository, top, signal),
-  };
+  return { repository, top: await repository.manifest(digest ?? tag ?? "latest", signal) };
 }
 
 async function platformsOf(
+  context: ImageContext,
   repository: Repository,
-  top: { bytes: Uint8Array; mediaType: string },
+  top: RemoteManifest,
   signal: AbortSignal,
 ): Promise<Platform[]> {
   const parsed = parseManifest(top.bytes, top.mediaType);
   if (parsed.kind === "index") {
     return parsed.manifests.flatMap(({ platform }) => (platform === undefined ? [] : [platform]));
   }
-  const chunks: Uint8Array[] = [];
-  if (parsed.config.size > MAX_CONFIG_BYTES)
-    throw new EngineError("invalid", "the image config is too large");
-  for await (const chunk of repository.blob(parsed.config, signal)) chunks.push(chunk);
-  const { os, architecture, variant } = parseImageDocument(Buffer.concat(chunks));
+  const config = await readConfig(context, repository, parsed.config, signal);
+  const { os, architecture, variant } = parseImageDocument(config);
   return [{ os, architecture, ...(variant === undefined ? {} : { variant }) }];
 }
-
-const MAX_CONFIG_BYTES = 8 << 20;

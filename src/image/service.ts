@@ -67,6 +67,13 @@ export interface ImageService {
     signal: AbortSignal,
   ): Promise<DistributionInspect>;
 
+  /** What an image has set for containers: one that is here, else its registry's, which is not pulled. Throws not-found, unavailable. */
+  configOf(
+    reference: string,
+    options: Pick<PullOptions, "platform" | "credentials">,
+    signal: AbortSignal,
+  ): Promise<ImageConfig>;
+
   /** For a container about to be created: by local name or id, else a built-in one is made present; not-found otherwise. */
   resolve(reference: string, platform?: string): Promise<ResolvedImage>;
   /** Remove images that nobody uses: those without a name, or with the filter dangling=false all. */

@@ -47,3 +47,35 @@ test("a build uses the client's accounts for base images and caches", async () =
   expect(own.stderr).toContain("cache written to");
   expect(own.exitCode).toBe(0);
 });
+
+test("checks know what base images set that only their registry has", async () => {
+  const env = { DOCKER_CONFIG: folder };
+  const base = `${registry.host}/sets`;
+  using source = contextOf({ Dockerfile: "FROM busybox\nENV HERE=1" });
+  await daemon.gantry("build", "-q", "-t", base, source.path);
+  await daemon.docker({ env }, "push", base);
+  await daemon.docker("rmi", base);
+  using context = contextOf({
+    Dockerfile: `ARG BASE\nFROM \${BASE}:latest AS one\nENV A=$HERE B=$GONE\nFROM one\nUSER $HERE$LOST`,
+  });
+  const args = ["build", "--check", "--build-arg", `BASE=${base}`, context.path];
+  const { stdout, stderr } = await daemon.gantry({ env }, ...args);
+  expect(stderr).toBe("");
+  expect(stdout.match(/^Usage of .*/gm)).toEqual([
+    "Usage of undefined variable '$GONE'",
+    "Usage of undefined variable '$LOST'",
+  ]);
+  expect((await daemon.docker("images", "-q", base)).stdout).toBe("");
+
+  const refused = await daemon.gantry({ env: { DOCKER_CONFIG: "/nonexistent" } }, ...args);
+  expect(refused.stderr).toContain("no basic auth credentials");
+  expect(refused.stderr).toContain("Dockerfile:2\n");
+  expect(refused.stderr).toContain("2 | >>> FROM ${BASE}:latest AS one");
+  expect(refused.exitCode).toBe(1);
+  // A file that needs nothing of its base is checked without it.
+  using plain = contextOf({ Dockerfile: `FROM ${registry.host}/none\nENV A=1\nENV B=$A` });
+  expect((await daemon.gantry({ env }, "build", "--check", plain.path)).stdout).toContain("no warnings");
+
+  const built = await daemon.gantry({ env }, "build", "--build-arg", `BASE=${base}`, context.path);
+  expect(built.stderr).toContain("Usage of undefined variable '$GONE'");
+});

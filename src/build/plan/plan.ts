@@ -10,6 +10,7 @@ import { invalid } from "../../errors/index.ts";
 import type { StepInfo } from "../events.ts";
 import type { BuildRequest } from "../service.ts";
 import { applyInstruction } from "./apply.ts";
+import { globalArgs, imageName } from "./globals.ts";
 import { located, type Planning } from "./planning.ts";
 import { type Platform, parsePlatform, platformArgs } from "./platform.ts";
 import { inherit, type StageState } from "./stage-state.ts";
@@ -135,40 +136,11 @@ export async function planBuild(
   };
 }
 
-/** What a person named with --build-context in place of an image. */
-function imageName({ namedContexts }: BuildRequest, reference: string): string {
-  const other = namedContexts.get(reference);
-  if (other === undefined) return reference;
-  if (other.startsWith("docker-image://")) return other.slice("docker-image://".length);
-  throw invalid(`the build context ${reference}=${other} cannot be used: only docker-image:// is served`);
-}
-
 function targetOf({ stages }: Dockerfile, target: string): number {
   if (target === "") return stages.length - 1;
   const found = findStage(stages, target);
   if (found === undefined) throw invalid(`target stage ${JSON.stringify(target)} could not be found`);
   return found;
-}
-
-/** ARGs before the first FROM: build arguments, then defaults, each seeing those before it. */
-function globalArgs(
-  file: Dockerfile,
-  request: BuildRequest,
-  automatic: ReadonlyMap<string, string>,
-  used: Set<string>,
-): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const { args } of file.globalArgs) {
-    for (const { key, value } of args) {
-      used.add(key);
-      const given = request.buildArgs.get(key);
-      const lookup: Lookup = (name) => values.get(name) ?? automatic.get(name);
-      if (given !== undefined) values.set(key, given);
-      else if (value !== undefined) values.set(key, expand(value, file.escape, lookup));
-    }
-  }
-  for (const [key, value] of automatic) if (!values.has(key)) values.set(key, value);
-  return values;
 }
 
 /** A source that is no stage. */

@@ -207,11 +207,7 @@ async function run(
   context: SentContext,
   display: BuildDisplay,
 ): Promise<string> {
-  const headers = await registryConfigHeader();
-  const body = await context.body(client, query.session);
-  await using call = await client.call("POST", "/build", query, body, headers).catch((error) => {
-    throw error instanceof ApiError ? new ApiError(error.status, named(error.message, context)) : error;
-  });
+  await using call = await send(client, "/build", query, context);
   let id = "";
   let place = "";
   for await (const message of jsonLines<ProgressMessage>(call.response.body)) {
@@ -234,6 +230,15 @@ async function run(
   return id;
 }
 
+/** The context and the accounts that registries may ask for, to one of the engine's ends for builds. */
+async function send(client: EngineClient, path: string, query: Query, context: SentContext) {
+  const headers = await registryConfigHeader();
+  const body = await context.body(client, query.session);
+  return client.call("POST", path, query, body, headers).catch((error) => {
+    throw error instanceof ApiError ? new ApiError(error.status, named(error.message, context)) : error;
+  });
+}
+
 const named = (text: string, { names: [sent, known] }: SentContext) =>
   sent === "" ? text : text.replaceAll(sent, known);
 
@@ -243,8 +248,7 @@ interface CheckReply {
 }
 
 async function check(client: EngineClient, query: Query, context: SentContext): Promise<number> {
-  const body = await context.body(client, query.session);
-  await using call = await client.call("POST", "/build/check", query, body);
+  await using call = await send(client, "/build/check", query, context);
   let text = "";
   for await (const bytes of call.response.body) text += Buffer.from(bytes).toString("utf8");
   const { Findings: findings } = JSON.parse(text) as CheckReply;

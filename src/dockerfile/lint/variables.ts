@@ -1,5 +1,5 @@
 import { closest } from "../closest.ts";
-import type { Dockerfile, Instruction } from "../instructions.ts";
+import type { Dockerfile, Instruction, InstructionOf } from "../instructions.ts";
 import { findStage } from "../parse.ts";
 import { mentioned } from "../words.ts";
 import type { Report } from "./report.ts";
@@ -10,13 +10,20 @@ import type { Report } from "./report.ts";
  */
 export function checkVariables(
   file: Dockerfile,
-  environmentOf: (image: string) => readonly string[] | undefined,
+  {
+    imageOf,
+    environmentOf,
+  }: {
+    imageOf: (from: InstructionOf<"FROM">) => string;
+    environmentOf: (image: string) => readonly string[] | undefined;
+  },
   report: Report,
 ): void {
   const endings: (ReadonlySet<string> | undefined)[] = [];
   for (const [at, { from, instructions }] of file.stages.entries()) {
-    const base = findStage(file.stages, from.image, at);
-    const below = base === undefined ? environment(from.image, environmentOf) : endings[base];
+    const image = imageOf(from);
+    const base = findStage(file.stages, image, at);
+    const below = base === undefined ? environment(image, environmentOf) : endings[base];
     const known = below === undefined ? undefined : new Set(below);
     if (known !== undefined)
       for (const item of instructions) {

@@ -1,12 +1,10 @@
-import { type Digest, digestOf, parseDigest } from "../../content/index.ts";
+import { type Digest, parseDigest } from "../../content/index.ts";
 import { EngineError, invalid, notFound } from "../../errors/index.ts";
 import {
-  type Descriptor,
   formatPlatform,
   type ImageManifest,
   type Platform,
   platformRank,
-  type RemoteManifest,
   type Repository,
 } from "../../registry/index.ts";
 import type { ImageContext } from "../context.ts";
@@ -15,19 +13,7 @@ import type { PreparedImage } from "../install.ts";
 import type { Lease } from "../leases.ts";
 import { layerId, layerMessage, type Report } from "../progress/index.ts";
 import type { WantedLayer } from "./bring-layer.ts";
-
-const MAX_CONFIG_BYTES = 8 << 20;
-
-/** An image in a registry, its manifest read. */
-export interface RemoteImage {
-  /** As people write it, for messages. */
-  readonly name: string;
-  readonly repository: Repository;
-  readonly manifest: ImageManifest;
-  readonly source: RemoteManifest;
-  /** What was asked for; undefined when anything goes. */
-  readonly platform: Platform | undefined;
-}
+import { type RemoteImage, readConfig } from "./remote-image.ts";
 
 /**
  * Bring in an image: config first, then all layers that are missing, side by side. Resolves when its layers and blobs
@@ -121,26 +107,6 @@ export async function obtainAll(
       (reason) => !(reason instanceof Error && "kind" in reason && reason.kind === "cancelled"),
     ) ?? failures[0]
   );
-}
-
-async function readConfig(
-  context: ImageContext,
-  repository: Repository,
-  descriptor: Descriptor,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  if (descriptor.size > MAX_CONFIG_BYTES)
-    throw invalid(`the image config has over ${MAX_CONFIG_BYTES} bytes`);
-  const digest = parseDigest(descriptor.digest);
-  if ((await context.content.find(digest)) !== undefined)
-    return context.content.read(digest, MAX_CONFIG_BYTES);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of repository.blob(descriptor, signal)) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  if (digestOf(bytes) !== descriptor.digest) {
-    throw invalid(`image config verification failed for digest ${descriptor.digest}`);
-  }
-  return bytes;
 }
 
 /** Throws not-found in Docker's words when an image is for another machine than the one asked for. */

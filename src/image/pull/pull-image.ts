@@ -8,13 +8,11 @@ import {
   withDefaultTag,
 } from "../../reference/index.ts";
 import {
-  hostPlatform,
   openRepository,
   type Platform,
   parseManifest,
   parsePlatform,
   type Repository,
-  selectPlatform,
 } from "../../registry/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
 import { findBuiltin, pullBuiltin, requirePlatform } from "../builtin.ts";
@@ -24,7 +22,8 @@ import { fullName, fullRepository } from "../names.ts";
 import { progressOf, type Report } from "../progress/index.ts";
 import { publishImageEvent } from "../publish.ts";
 import type { PullOptions } from "../service.ts";
-import { checkPlatform, fetchImage, type RemoteImage } from "./fetch-image.ts";
+import { checkPlatform, fetchImage } from "./fetch-image.ts";
+import { chooseImage } from "./remote-image.ts";
 
 /**
  * `docker pull`: an image, or with `allTags` all of a repository. Built-in images come from the engine itself unless
@@ -133,18 +132,8 @@ async function pullReference(
   report({ status: `Pulling from ${reference.path}`, id: asked });
   const fresh = await underLease(context, async (lease) => {
     lease.add(top.digest);
-    let image: RemoteImage;
-    if (parsed.kind === "manifest") {
-      image = { name, repository, manifest: parsed, source: top, platform };
-    } else {
-      const entry = selectPlatform(parsed, platform ?? hostPlatform());
-      const source = await repository.manifest(entry.digest, signal);
-      const manifest = parseManifest(source.bytes, source.mediaType);
-      if (manifest.kind === "index")
-        throw new EngineError("unsupported", `${entry.digest}: indexes within indexes cannot be pulled`);
-      image = { name, repository, manifest, source, platform: undefined };
-      await context.content.put(top.bytes);
-    }
+    const image = await chooseImage(repository, { name, top, parsed, platform }, signal);
+    if (image.source !== top) await context.content.put(top.bytes);
     const present = context.table.find(image.manifest.config.digest);
     if (present !== undefined) checkPlatform(image.name, image.platform, present.document);
     const prepared =
