@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { cpus, loadavg, release, tmpdir } from "node:os";
+import { mkdtempSync, statSync } from "node:fs";
+import { cpus, loadavg, release } from "node:os";
 import { join } from "node:path";
-import { makeMaterial } from "./material.ts";
+import { mountDisk } from "./disk.ts";
+import { KEPT, makeMaterial } from "./material.ts";
 import { type Peer, RowError } from "./peer.ts";
 import { startDocker, startGantry, startPodman } from "./peers.ts";
 import { waitForQuiet } from "./quiet.ts";
@@ -22,8 +23,10 @@ import { formatReferences, formatTable, median, type Result } from "./table.ts";
  */
 const wanted = process.argv.slice(2);
 await using stack = new AsyncDisposableStack();
-const folder = mkdtempSync(join(tmpdir(), "gantry-bench-"));
-stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+const disk = stack.use(await mountDisk(KEPT));
+// Where all engines and the harness make their folders.
+process.env.TMPDIR = disk.folder;
+const folder = mkdtempSync(join(disk.folder, "gantry-bench-"));
 const gantry = stack.use(await startGantry());
 const docker = stack.use(await startDocker());
 const podman = stack.use(await startPodman());

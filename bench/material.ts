@@ -7,7 +7,7 @@ import type { Material } from "./row.ts";
 import { prepare } from "./run.ts";
 
 /** Kept from run to run: making it downloads packages. */
-const KEPT = join(import.meta.dirname, "../dist/bench");
+export const KEPT = join(import.meta.dirname, "../dist/bench");
 
 /** A Debian root file system made by mmdebstrap, and an archive of it in Docker's format and in a registry, both written by docker. */
 export async function makeMaterial(

@@ -1,5 +1,6 @@
 /*
  * gantry-shim launch STATE_FOLDER: read a plan from stdin, make the process it describes, and stay as its parent.
+ * gantry-shim standby PLACEHOLDER: be ready for that, and do it once the folder is told (standby.h).
  * Descriptor 3 is the first control connection. With a number behind the folder that one is, the plan comes from the
  * next, and all below it (stdio and more) may be passed on to the process. The phases of a plan are told in ARCHITECTURE.md.
  */
@@ -34,6 +35,7 @@
 #include "logfile.h"
 #include "modes.h"
 #include "netlink_send.h"
+#include "standby.h"
 #include "stdio_open.h"
 #include "task.h"
 #include "user_namespace.h"
@@ -412,6 +414,10 @@ int mode_launch(int argc, char **argv) {
     container.title = argv[-1];
     container.title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[-1]);
     task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
+    if (strcmp(argv[0], "standby") == 0 && (plan_fd = standby_await(control_fd, argv[1], &failure)) < 0) {
+        send_failure(control_fd, FRAME_FAILED, &failure);
+        return 1;
+    }
     const char *refused = read_plan();
     if (!refused) close_others();
     task.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -23,6 +23,7 @@ enum frame_kind {
     FRAME_SUBSCRIBE = 0x14, /* mask u8: 1 stdout, 2 stderr, 4 stdin */
     FRAME_FORGET = 0x15,    /* kill what still runs, and end */
     FRAME_CONTINUE = 0x16,  /* answer to FRAME_HOOKS: they have run */
+    FRAME_TASK = 0x17,      /* the folder of its task, to a shim that waits for one (standby.h) */
     /* from the shim */
     FRAME_STATE = 0x20,      /* version u32, shim pid u32, pid u32, phase u8, terminal u8: answer to HELLO, and at creation */
     FRAME_FAILED = 0x21,     /* operation index u16, opcode u16, errno u32, detail text */

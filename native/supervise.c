@@ -154,6 +154,8 @@ static void end_task(int status) {
                                       htobe64(task->started_ns), htobe64(task->ended_ns)};
     connections_broadcast(FRAME_ENDED, &body, sizeof body);
     cgroup_remove_all();
+    /* Who reads the output need not wait for the disk. */
+    connections_drop_served();
     exit_record_sync(task, record);
 }
 
@@ -256,13 +258,12 @@ static void serve(const struct source *source, short events, int signals) {
 /* After the end: close attachments that have had everything, and go when nobody needs an answer any more. */
 static int is_finished(void) {
     if (task->phase != TASK_ENDED) return 0;
+    connections_drop_served();
     int controls = 0, attached = 0;
     for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
-        struct connection *connection = &connections[i];
-        if (connection->fd < 0) continue;
-        if (!connection->attached) controls++;
-        else if (connection->pending_size > 0) attached++;
-        else connection_drop(connection);
+        if (connections[i].fd < 0) continue;
+        if (connections[i].attached) attached++;
+        else controls++;
     }
     return attached == 0 && (forgotten || controls == 0);
 }

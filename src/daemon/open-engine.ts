@@ -170,7 +170,10 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
   const bundles = new BundleStore(execRoot);
-  const launcher = withRuntimes(createTaskLauncher({ execRoot, shimPath }), bundles);
+  const launcher = withRuntimes(
+    stack.use(createTaskLauncher({ execRoot, shimPath, standby: true })),
+    bundles,
+  );
   const planner = container.createLaunchPlanner({
     snapshotter,
     layout,

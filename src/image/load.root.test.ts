@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { readTarEntries, type TarMember } from "../archive/index.ts";
 import { digestOf } from "../content/index.ts";
 import { bombOf, configOf, dockerArchive, never, openTestEngine, tarOf, textFile, texts } from "./testing.ts";
 
@@ -157,6 +158,42 @@ describe("load", () => {
       for (const folder of engine.snapshotter.view(chainId ?? "").lower)
         expect(existsSync(join(folder, "etc"))).toBe(true);
     }
+  });
+});
+
+/** The files of an archive, to be put into another one. */
+async function membersOf(archive: Buffer): Promise<TarMember[]> {
+  const members: TarMember[] = [];
+  for await (const entry of readTarEntries(Readable.from([archive])))
+    members.push(textFile(entry.path, Buffer.concat(await Array.fromAsync(entry.chunks()))));
+  return members;
+}
+
+describe("layers that are unpacked as they arrive", () => {
+  const LAYER_SIZED = 2048;
+
+  test("do no harm when they are none, or no image has them", async () => {
+    const image = { layers: [await base(), await top()], names: ["app:1"] };
+    const cut = (await tarOf(textFile("long", "x".repeat(9000)))).subarray(0, 4096);
+    const archive = await tarOf(
+      textFile("cut.tar", cut),
+      textFile("stray/layer.tar", await tarOf(textFile("stray", "nobody's"))),
+      ...(await membersOf(await dockerArchive(image))),
+    );
+    expect(await engine.load(archive)).toEqual(["Loaded image: app:1\n"]);
+    expect(engine.trace()).toMatchObject({ ingests: 0, snapshots: 2, images: 1 });
+  });
+
+  test("are not unpacked again when a layer of as many bytes is here, and still loaded when they are others", async () => {
+    const padded = async (text: string) => {
+      const tar = await tarOf({ type: "directory", path: "etc" }, textFile("etc/base", text));
+      return Buffer.concat([tar, Buffer.alloc(LAYER_SIZED * 4 - tar.length)]);
+    };
+    await engine.load(await dockerArchive({ layers: [await padded("first")], names: ["first:1"] }));
+    await engine.load(await dockerArchive({ layers: [await padded("other")], names: ["other:1"] }));
+    const { RootFS } = engine.images.inspect("other:1");
+    const place = engine.snapshotter.findLayer(RootFS.Layers?.[0] ?? "")?.folder ?? "";
+    expect(readFileSync(join(place, "etc/base"), "utf8")).toBe("other");
   });
 });
 

@@ -66,6 +66,11 @@ export class ControlConnection {
     return connection;
   }
 
+  /** Tell a shim that waits for one which folder its task has. */
+  assign(folder: string): void {
+    this.socket.write(encodeFrame(FRAME.TASK, Buffer.from(folder)));
+  }
+
   start(): void {
     this.socket.write(encodeFrame(FRAME.START));
   }

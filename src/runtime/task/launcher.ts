@@ -1,5 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf, internal } from "../../errors/index.ts";
@@ -11,19 +19,25 @@ import { attachToShim } from "./attach.ts";
 import { ControlConnection, type ShimState } from "./connection.ts";
 import { readExitRecord } from "./exit-record.ts";
 import { PHASE } from "./protocol.ts";
+import { Standby } from "./standby.ts";
 
 export interface TaskLauncherOptions {
   /** EXEC_ROOT; task folders are made in its folder "tasks". */
   readonly execRoot: string;
   readonly shimPath: string;
+  /** Keep a shim waiting for the next launch. */
+  readonly standby?: boolean;
 }
 
 /** Ids are 64 digits; 128 bits of them name a folder, whose socket's path has to stay short. */
 const FOLDER_DIGITS = 32;
 
-export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions): TaskLauncher {
+export function createTaskLauncher(options: TaskLauncherOptions): TaskLauncher & Disposable {
+  const { execRoot, shimPath } = options;
   const tasks = join(execRoot, "tasks");
   mkdirSync(tasks, { recursive: true, mode: 0o711 });
+  const standby = options.standby ? new Standby(shimPath, join(tasks, "0".repeat(FOLDER_DIGITS))) : undefined;
+  standby?.refillSoon();
   const folderOf = (id: string) => join(tasks, id.slice(0, FOLDER_DIGITS));
   return {
     folderOf,
@@ -34,7 +48,7 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
       await using undo = new AsyncDisposableStack();
       undo.defer(() => removeTree(folder));
       writeFileSync(planFile(folder), bytes, { mode: 0o600 });
-      const connection = spawnShim(shimPath, folder, onHooks);
+      const connection = standby?.take(folder, onHooks) ?? spawnShim(shimPath, folder, onHooks);
       const state = await connection.created.catch(async (error) => {
         await connection.closed;
         throw await withShimLog(error, folder);
@@ -63,6 +77,7 @@ export function createTaskLauncher({ execRoot, shimPath }: TaskLauncherOptions):
       return readdirSync(tasks);
     },
     forget: (id) => removeTree(folderOf(id)),
+    [Symbol.dispose]: () => standby?.[Symbol.dispose](),
   };
 }
 
@@ -169,7 +184,8 @@ async function openIfAlive(path: string): Promise<ControlConnection | undefined>
 /** A shim that died without a word may have left one in its log. */
 async function withShimLog(error: unknown, folder: string): Promise<unknown> {
   if (error instanceof Error && error.message !== "the shim ended before it answered") return error;
-  const log = readFileSync(join(folder, "shim.log"), "utf8").trim();
+  const file = join(folder, "shim.log");
+  const log = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   return internal(`the container's shim could not be started${log === "" ? "" : `: ${log}`}`, {
     cause: error,
   });

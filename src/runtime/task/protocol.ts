@@ -10,6 +10,7 @@ export const FRAME = {
   SUBSCRIBE: 0x14,
   FORGET: 0x15,
   CONTINUE: 0x16,
+  TASK: 0x17,
   STATE: 0x20,
   FAILED: 0x21,
   WARNING: 0x22,
