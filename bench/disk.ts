@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "../test/harness/index.ts";
 
@@ -9,7 +10,7 @@ const SIZE = "60G";
  * A file system of the benchmark's own, ext4 as most machines have it, for all engines alike: what the machine itself has
  * may distort it (an ext4 without a journal does not reuse inodes for a minute and searches for others, which makes
  * unpacking what was just removed ten times slower). Without a second page cache (direct I/O) it costs little.
- * `parent` must be on a disk. Gives the folder; disposing unmounts and removes it.
+ * The file lies in `parent`, on a disk. Gives the folder; disposing unmounts and removes it.
  */
 export async function mountDisk(parent: string): Promise<{ readonly folder: string } & AsyncDisposable> {
   await using undo = new AsyncDisposableStack();
@@ -17,8 +18,9 @@ export async function mountDisk(parent: string): Promise<{ readonly folder: stri
   const place = mkdtempSync(join(parent, "disk-"));
   undo.defer(() => rmSync(place, { recursive: true }));
   const image = join(place, "image");
-  const folder = join(place, "mounted");
-  mkdirSync(folder);
+  // Engines make sockets below it, whose paths have to stay short.
+  const folder = mkdtempSync(join(tmpdir(), "gb-"));
+  undo.defer(() => rmdirSync(folder));
   await run("truncate", "-s", SIZE, image);
   await run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image);
   const device = (await run("losetup", "--find", "--show", "--direct-io=on", image)).trim();
