@@ -20,6 +20,9 @@ export class ConnectError extends Error {
   override readonly name = "ConnectError";
 }
 
+/** What a daemon speaks that does not say what. */
+const OLDEST = "1.24";
+
 /** Values of a query; undefined ones are left out, those of a list are repeated. */
 export type QueryValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
@@ -28,10 +31,17 @@ export class EngineClient {
   readonly host: string;
   /** Asked once when nobody listens; true when it is worth to connect again. */
   readonly #revive: () => Promise<boolean>;
+  #version: Promise<string> | undefined;
 
   constructor(host: string, revive: () => Promise<boolean> = async () => false) {
     this.host = host;
     this.#revive = revive;
+  }
+
+  /** The version of the Engine API that is spoken ("1.41"): the newest that both know. The daemon is asked once. */
+  apiVersion(): Promise<string> {
+    this.#version ??= this.#negotiate();
+    return this.#version;
   }
 
   /** The JSON of an answer; undefined for one without a body. Throws ApiError or ConnectError. */
@@ -75,10 +85,11 @@ export class EngineClient {
 
   /** Ask for the connection itself (attach, exec). The caller closes it. */
   async hijack(path: string, query: QueryValues, body?: unknown): Promise<ByteChannel> {
+    const target = await this.#target(path, query);
     const channel = await this.#connect();
     try {
       const response = await exchange(channel, {
-        ...requestOf("POST", path, query, body),
+        ...requestOf("POST", target, body),
         headers: { "Content-Type": "application/json", Connection: "Upgrade", Upgrade: "tcp" },
       });
       if (response.status !== 101 && response.status !== 200) await refuse(response);
@@ -97,9 +108,10 @@ export class EngineClient {
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<{ response: HttpResponse } & AsyncDisposable> {
+    const target = await this.#target(path, query);
     const channel = await this.#connect();
     try {
-      const request = requestOf(method, path, query, body);
+      const request = requestOf(method, target, body);
       const response = await exchange(channel, { ...request, headers: { ...request.headers, ...headers } });
       if (response.status >= 400) await refuse(response);
       return { response, [Symbol.asyncDispose]: async () => channel.close() };
@@ -107,6 +119,21 @@ export class EngineClient {
       channel.close();
       throw error;
     }
+  }
+
+  async #target(path: string, query: QueryValues): Promise<string> {
+    const pairs = Object.entries(query).flatMap(([key, value]) =>
+      value === undefined ? [] : [value].flat().map((item) => `${key}=${encodeURIComponent(String(item))}`),
+    );
+    return `/v${await this.apiVersion()}${path}${pairs.length === 0 ? "" : `?${pairs.join("&")}`}`;
+  }
+
+  /** A daemon tells its newest version with its answer to a ping; one that tells none is from before 1.25. */
+  async #negotiate(): Promise<string> {
+    await using channel = await this.#connect();
+    const { headers } = await exchange(channel, { method: "HEAD", path: "/_ping" });
+    const theirs = headers.get("api-version") ?? OLDEST;
+    return numberOf(theirs) < numberOf(API_VERSION) ? theirs : API_VERSION;
   }
 
   async #connect(): Promise<ByteChannel> {
@@ -130,24 +157,23 @@ export class EngineClient {
   }
 }
 
-function requestOf(method: string, path: string, query: QueryValues, body: unknown): HttpRequest {
-  const pairs = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [value].flat().map((item) => `${key}=${encodeURIComponent(String(item))}`),
-  );
-  const text = pairs.join("&");
-  const target = `/v${API_VERSION}${path}${text === "" ? "" : `?${text}`}`;
-  if (body === undefined) return { method, path: target };
-  if (isStream(body)) return { method, path: target, headers: { "Content-Type": "application/x-tar" }, body };
-  return {
-    method,
-    path: target,
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  };
+function requestOf(method: string, path: string, body: unknown): HttpRequest {
+  if (body === undefined) return { method, path };
+  if (isStream(body)) return { method, path, headers: { "Content-Type": "application/x-tar" }, body };
+  return { method, path, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** "1.41" as 1041. */
+function numberOf(version: string): number {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major * 1000 + minor;
 }
 
 const isStream = (body: unknown): body is AsyncIterable<Uint8Array> =>
   typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+
+/** The words of any daemon for a path that it does not serve. */
+const NO_SUCH_PATH = "page not found";
 
 async function refuse(response: HttpResponse): Promise<never> {
   const text = await textOf(response.body);
@@ -159,6 +185,8 @@ async function refuse(response: HttpResponse): Promise<never> {
   } catch {
     // Not the daemon's own words, such as a proxy's: shown as they are.
   }
+  if (response.status === 404 && message === NO_SUCH_PATH)
+    message = "page not found: this is not a Gantry daemon, or one of another version";
   throw new ApiError(response.status, message || `the daemon answered with status ${response.status}`);
 }
 

@@ -2,24 +2,39 @@ import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
 import { OWN_RUNTIME, type Runtimes } from "../runtime/foreign/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
-import { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "../wire/index.ts";
+import {
+  API_VERSION,
+  BUILD_TIME,
+  ENGINE_VERSION,
+  GIT_COMMIT,
+  MIN_API_VERSION,
+  PLATFORM,
+} from "../wire/index.ts";
 
 const ARCHITECTURES: Readonly<Record<string, { go: string; kernel: string }>> = {
   x64: { go: "amd64", kernel: "x86_64" },
   arm64: { go: "arm64", kernel: "aarch64" },
 };
 
+/** What runs the engine, in the place where Docker names Go's version, and in its form ("go1.24.3"). */
+const RUNTIME = `bun${process.versions.bun ?? ""}`;
+/** Docker's word for the version of a program that there is none of. */
+const NOT_THERE = { ID: "N/A", Expected: "N/A" };
+
 export function describeVersion(): VersionReply {
   const details = {
     ApiVersion: API_VERSION,
     Arch: architecture().go,
+    BuildTime: BUILD_TIME,
     Experimental: "false",
+    GitCommit: GIT_COMMIT,
+    GoVersion: RUNTIME,
     KernelVersion: release(),
     MinAPIVersion: MIN_API_VERSION,
     Os: "linux",
   };
   return {
-    Platform: { Name: "Gantry" },
+    Platform: { Name: PLATFORM },
     Components: [
       { Name: "Engine", Version: ENGINE_VERSION, Details: details },
       { Name: "bun", Version: process.versions.bun ?? process.version, Details: {} },
@@ -27,12 +42,13 @@ export function describeVersion(): VersionReply {
     Version: ENGINE_VERSION,
     ApiVersion: API_VERSION,
     MinAPIVersion: MIN_API_VERSION,
-    GitCommit: "",
-    GoVersion: "",
+    GitCommit: GIT_COMMIT,
+    GoVersion: RUNTIME,
     Os: "linux",
     Arch: details.Arch,
     KernelVersion: details.KernelVersion,
-    BuildTime: "",
+    BuildTime: BUILD_TIME,
+    Experimental: false,
   };
 }
 
@@ -64,6 +80,8 @@ export function describeInfo(facts: EngineFacts): InfoReply {
       ["Backing Filesystem", backingFilesystem(facts.dataRoot)],
       // Overlayfs does not mount over anything else.
       ["Supports d_type", "true"],
+      ["Native Overlay Diff", "true"],
+      ["userxattr", String(facts.rootless)],
     ],
     Plugins: {
       Volume: ["local"],
@@ -89,12 +107,18 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     CgroupVersion: facts.cgroupVersion,
     NEventsListener: 0,
     KernelVersion: release(),
-    OperatingSystem: operatingSystem(),
-    OSVersion: "",
+    OperatingSystem: osRelease("PRETTY_NAME") || "Linux",
+    OSVersion: osRelease("VERSION_ID"),
     OSType: "linux",
     Architecture: architecture().kernel,
     IndexServerAddress: "https://index.docker.io/v1/",
-    RegistryConfig: { InsecureRegistryCIDRs: ["127.0.0.0/8", "::1/128"], IndexConfigs: {}, Mirrors: null },
+    RegistryConfig: {
+      InsecureRegistryCIDRs: ["127.0.0.0/8", "::1/128"],
+      IndexConfigs: {
+        "docker.io": { Name: "docker.io", Mirrors: [], Secure: true, Official: true },
+      },
+      Mirrors: [],
+    },
     NCPU: cpus().length,
     MemTotal: totalmem(),
     GenericResources: null,
@@ -123,10 +147,10 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     },
     LiveRestoreEnabled: true,
     Isolation: "",
-    InitBinary: "",
-    ContainerdCommit: { ID: "" },
-    RuncCommit: { ID: "" },
-    InitCommit: { ID: "" },
+    InitBinary: "gantry-shim",
+    ContainerdCommit: NOT_THERE,
+    RuncCommit: NOT_THERE,
+    InitCommit: NOT_THERE,
     SecurityOptions: [
       "name=seccomp,profile=builtin",
       ...(facts.userNamespaces ? ["name=userns"] : []),
@@ -139,12 +163,12 @@ export function describeInfo(facts: EngineFacts): InfoReply {
 
 const architecture = () => ARCHITECTURES[arch()] ?? { go: arch(), kernel: arch() };
 
-/** PRETTY_NAME of os-release(5). */
-function operatingSystem(): string {
+/** A value of os-release(5); "" for one that is not there. */
+function osRelease(name: string): string {
   const line = readFileSync("/etc/os-release", "utf8")
     .split("\n")
-    .find((text) => text.startsWith("PRETTY_NAME="));
-  return line === undefined ? "Linux" : line.slice("PRETTY_NAME=".length).replaceAll('"', "");
+    .find((text) => text.startsWith(`${name}=`));
+  return line === undefined ? "" : line.slice(name.length + 1).replaceAll('"', "");
 }
 
 /** Type of the file system below a folder: of the longest mount point in /proc/self/mounts that is a prefix of it. */

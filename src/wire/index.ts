@@ -8,5 +8,5 @@ export type * from "./network.ts";
 export type * from "./registry.ts";
 export type * from "./stats.ts";
 export type * from "./system.ts";
-export { API_VERSION, ENGINE_VERSION, MIN_API_VERSION } from "./version.ts";
+export { API_VERSION, BUILD_TIME, ENGINE_VERSION, GIT_COMMIT, MIN_API_VERSION, PLATFORM } from "./version.ts";
 export type * from "./volume.ts";

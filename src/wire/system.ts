@@ -22,6 +22,7 @@ export interface VersionReply {
   Arch: string;
   KernelVersion: string;
   BuildTime: string;
+  Experimental: boolean;
 }
 
 /** GET /info. Built by the daemon; wide and mostly for show, so only its core is typed. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from "bun:test";
 import { describeCommands } from "./commands.ts";
 import { describeCopy } from "./copy.ts";
 import { describeInside } from "./inside.ts";
+import { describeOwnClient } from "./own-client.ts";
 import { type Pair, startPair } from "./pair.ts";
 import { describePulls } from "./pulls.ts";
 import { describeRoundTrips } from "./round-trips.ts";
@@ -30,4 +31,5 @@ describe("beside Docker", () => {
   });
   describeCopy(running);
   describePulls(running);
+  describeOwnClient(running);
 });

@@ -5,12 +5,15 @@ import type { EngineClient } from "../../client/index.ts";
 import { ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { ExitError } from "../command/usage-error.ts";
+import { packContext } from "./pack-context.ts";
 import { sendContext } from "./send-context.ts";
 
 /** What is sent with a build, and what the engine is told of it. */
 export interface SentContext {
   /** The body of the build's request; what the engine has of the context already is not in it. */
   body(client: EngineClient, session: string): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The body for an engine that has to be sent the whole. */
+  archive(): Promise<AsyncIterable<Uint8Array> | undefined>;
   readonly query: Readonly<Record<string, string>>;
   /** The name under which the Dockerfile is sent, and the one a person knows it by. */
   readonly names: readonly [sent: string, known: string];
@@ -24,7 +27,13 @@ export async function contextOf(place: string, file: string): Promise<SentContex
     return fromStdin(file);
   }
   if (/^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place)) {
-    return { body: async () => undefined, query: { remote: place, dockerfile: file }, names: ["", ""] };
+    const nothing = async () => undefined;
+    return {
+      body: nothing,
+      archive: nothing,
+      query: { remote: place, dockerfile: file },
+      names: ["", ""],
+    };
   }
   if (!existsSync(place))
     throw new ExitError(1, `unable to prepare context: path ${JSON.stringify(place)} not found`);
@@ -52,6 +61,11 @@ async function fromFolder(folder: string, file: string): Promise<SentContext> {
   const rules = ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
   return {
     body: (client, session) => sendContext(client, session, resolve(folder), rules, extra),
+    archive: async () =>
+      packContext(resolve(folder), rules, [
+        { name: sent, content: text },
+        { name: ".dockerignore", content: [...patterns, sent, ".dockerignore", ""].join("\n") },
+      ]),
     query: { dockerfile: sent, context: "sent" },
     names: [sent, known || basename(path)],
   };
@@ -102,7 +116,10 @@ async function fromStdin(file: string): Promise<SentContext> {
     yield head;
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
   }
-  if (isArchive) return { body: async () => all(), query: { dockerfile: file }, names: ["", ""] };
+  if (isArchive) {
+    const archive = async () => all();
+    return { body: archive, archive, query: { dockerfile: file }, names: ["", ""] };
+  }
   const rest: Buffer[] = [];
   for await (const chunk of all()) rest.push(chunk);
   const text = Buffer.concat(rest);
@@ -114,8 +131,10 @@ async function fromStdin(file: string): Promise<SentContext> {
       yield text;
     },
   };
+  const archive = async () => writeTar([dockerfile]);
   return {
-    body: async () => writeTar([dockerfile]),
+    body: archive,
+    archive,
     query: {},
     names: ["Dockerfile", "Dockerfile"],
   };

@@ -2,15 +2,21 @@ import { writeFileSync } from "node:fs";
 import { ApiError, type EngineClient, jsonLines } from "../../client/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { parseBytes } from "../../units/index.ts";
-import type { BuildProgressEvent, ProgressMessage } from "../../wire/index.ts";
+import {
+  type BuildProgressEvent,
+  PLATFORM,
+  type ProgressMessage,
+  type VersionReply,
+} from "../../wire/index.ts";
 import { registryConfigHeader } from "../account/accounts.ts";
 import { type Caches, fetchCaches, parseCaches, sendCaches } from "../build/caches.ts";
+import { buildClassic } from "../build/classic.ts";
 import { contextOf, type SentContext } from "../build/context.ts";
 import { parseOutputs, writeOutputs } from "../build/outputs.ts";
 import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
 import { readAgents, readSecrets } from "../build/secrets.ts";
 import { enterShell, requireTerminal } from "../build/shell.ts";
-import { bool, type Command, int, list, string } from "../command/command.ts";
+import { bool, type Command, type Invocation, int, list, string } from "../command/command.ts";
 import type { FlagValues } from "../command/flags.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { print, printError, printLine, writeOut } from "../output/print.ts";
@@ -69,32 +75,51 @@ export const build: Command = {
   minArgs: 1,
   maxArgs: 1,
   async run({ flags, args: [place = ""], client }) {
-    const context = await contextOf(place, flags.string("file"));
-    const outputs = parseOutputs(flags.list("output"));
-    requireTerminal(flags.string("on-error"));
-    const caches = parseCaches(flags.list("cache-from"), flags.list("cache-to"));
-    const session = randomHex(16);
-    await offerSecrets(flags, client, session);
-    await sendCaches(client, session, caches.sourceFolders);
-    const query = { ...queryOf(flags), ...cacheQuery(caches), ...context.query, session };
-    if (flags.bool("check")) return check(client, query, context);
-    const display = displayOf(flags);
-    const id = await run(client, query, context, display).finally(() => display.close());
-    if (flags.string("iidfile") !== "") writeFileSync(flags.string("iidfile"), id);
-    if (flags.string("metadata-file") !== "") {
-      const names = flags.list("tag").join(",");
-      const metadata = {
-        "containerimage.config.digest": id,
-        ...(names === "" ? {} : { "image.name": names }),
-      };
-      writeFileSync(flags.string("metadata-file"), `${JSON.stringify(metadata, undefined, 2)}\n`);
-    }
-    await fetchCaches(client, session, caches.targetFolders);
-    await writeOutputs(client, id, outputs, flags.list("tag"));
+    const [context, { Platform }] = await Promise.all([
+      contextOf(place, flags.string("file")),
+      client.json<VersionReply>("GET", "/version"),
+    ]);
+    if (Platform?.Name === PLATFORM) return buildHere({ flags, client }, context);
+    const id = await buildClassic(client, flags, queryOf(flags), context);
+    writeResult(flags, id);
     if (flags.bool("quiet")) await printLine(id);
     return 0;
   },
 };
+
+async function buildHere(
+  { flags, client }: Pick<Invocation, "flags" | "client">,
+  context: SentContext,
+): Promise<number> {
+  const outputs = parseOutputs(flags.list("output"));
+  requireTerminal(flags.string("on-error"));
+  const caches = parseCaches(flags.list("cache-from"), flags.list("cache-to"));
+  const session = randomHex(16);
+  await offerSecrets(flags, client, session);
+  await sendCaches(client, session, caches.sourceFolders);
+  const query = { ...queryOf(flags), ...cacheQuery(caches), ...context.query, session };
+  if (flags.bool("check")) return check(client, query, context);
+  const display = displayOf(flags);
+  const id = await run(client, query, context, display).finally(() => display.close());
+  writeResult(flags, id);
+  await fetchCaches(client, session, caches.targetFolders);
+  await writeOutputs(client, id, outputs, flags.list("tag"));
+  if (flags.bool("quiet")) await printLine(id);
+  return 0;
+}
+
+/** Files that a script reads the result from. */
+function writeResult(flags: FlagValues, id: string): void {
+  if (flags.string("iidfile") !== "") writeFileSync(flags.string("iidfile"), id);
+  if (flags.string("metadata-file") !== "") {
+    const names = flags.list("tag").join(",");
+    const metadata = {
+      "containerimage.config.digest": id,
+      ...(names === "" ? {} : { "image.name": names }),
+    };
+    writeFileSync(flags.string("metadata-file"), `${JSON.stringify(metadata, undefined, 2)}\n`);
+  }
+}
 
 function queryOf(flags: FlagValues) {
   const bytes = (name: string) => (flags.string(name) === "" ? undefined : parseBytes(flags.string(name)));

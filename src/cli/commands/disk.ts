@@ -1,3 +1,4 @@
+import type { EngineClient } from "../../client/index.ts";
 import { humanSize } from "../../units/index.ts";
 import type { DiskUsage, FsckReply } from "../../wire/index.ts";
 import { bool, type Command, FORMAT_FLAG } from "../command/command.ts";
@@ -26,7 +27,7 @@ export const df: Command = {
   maxArgs: 0,
   async run({ flags, client }) {
     const verbose = flags.bool("verbose");
-    const usage = await client.json<DiskUsage>("GET", "/system/df", { storage: verbose ? 1 : undefined });
+    const usage = await usageOf(client, verbose);
     if (verbose) {
       await print(describe(usage));
       return 0;
@@ -45,6 +46,24 @@ export const df: Command = {
     return 0;
   },
 };
+
+/** Daemons of Go say null for what there is none of. */
+async function usageOf(client: EngineClient, storage: boolean): Promise<DiskUsage> {
+  const reply = await client.json<Partial<{ [K in keyof DiskUsage]: DiskUsage[K] | null }>>(
+    "GET",
+    "/system/df",
+    { storage: storage ? 1 : undefined },
+  );
+  return {
+    LayersSize: reply.LayersSize ?? 0,
+    Images: reply.Images ?? [],
+    Containers: reply.Containers ?? [],
+    Volumes: reply.Volumes ?? [],
+    BuildCache: reply.BuildCache ?? [],
+    BuilderSize: reply.BuilderSize ?? 0,
+    ...(reply.Storage == null ? {} : { Storage: reply.Storage }),
+  };
+}
 
 const reclaimable = ({ size, reclaimable: bytes }: Row): string =>
   size > 0 ? `${humanSize(bytes)} (${Math.floor((bytes * 100) / size)}%)` : humanSize(bytes);

@@ -4,6 +4,7 @@ import { type Command, list, string } from "../command/command.ts";
 import { printLine } from "../output/print.ts";
 import { compileTemplate } from "../template/index.ts";
 import { filtersOf } from "./filters.ts";
+import { momentOf } from "./moment.ts";
 
 export const events: Command = {
   name: "events",
@@ -22,8 +23,8 @@ export const events: Command = {
     const format = flags.string("format");
     const template = format === "" ? undefined : compileTemplate(format === "json" ? "{{json .}}" : format);
     const stream = client.objects<EventMessage>("/events", {
-      since: flags.optional("since"),
-      until: flags.optional("until"),
+      since: momentOf(flags.optional("since")),
+      until: momentOf(flags.optional("until")),
       filters: filtersOf(flags.list("filter")),
     });
     for await (const event of stream) {

@@ -59,8 +59,8 @@ export const images: Command = {
 };
 
 function rowsOf(image: ImageSummary, withDigests: boolean): Row[] {
-  const names = image.RepoTags.filter((name) => name !== "<none>:<none>");
-  const digests = image.RepoDigests.filter((name) => !name.startsWith("<none>"));
+  const names = (image.RepoTags ?? []).filter((name) => name !== "<none>:<none>");
+  const digests = (image.RepoDigests ?? []).filter((name) => !name.startsWith("<none>"));
   const digestOf = (repository: string) =>
     digests.find((name) => name.startsWith(`${repository}@`))?.slice(repository.length + 1) ?? NONE;
   const rows = names.map((name) => {

@@ -1,5 +1,5 @@
 import { binarySize } from "../../units/index.ts";
-import type { InfoReply } from "../../wire/index.ts";
+import { ENGINE_VERSION, type InfoReply } from "../../wire/index.ts";
 import { type Command, INSPECT_FORMAT_FLAG } from "../command/command.ts";
 import { print, printError } from "../output/print.ts";
 import { compileTemplate } from "../template/index.ts";
@@ -25,12 +25,14 @@ export const info: Command = {
   },
 };
 
-/** Docker's lines about a server, those that apply to Gantry. */
+/** Docker's lines, those that say something; what a daemon does not tell has no line. */
 function describe(reply: InfoReply): string[] {
-  const plugins = Object.entries(Object(reply.Plugins ?? {})).filter(
-    ([, names]) => strings(names).length > 0,
-  );
+  const { InsecureRegistryCIDRs, Mirrors } = Object(reply.RegistryConfig ?? {});
   return [
+    "Client:",
+    ` Version:    ${ENGINE_VERSION}`,
+    ` Debug Mode: ${process.env.DEBUG !== undefined}`,
+    "",
     "Server:",
     ` Containers: ${reply.Containers}`,
     `  Running: ${reply.ContainersRunning}`,
@@ -41,15 +43,25 @@ function describe(reply: InfoReply): string[] {
     ` Storage Driver: ${reply.Driver}`,
     ...pairs(reply.DriverStatus).map(([key, value]) => `  ${key}: ${value}`),
     ` Logging Driver: ${reply.LoggingDriver}`,
-    ` Cgroup Driver: ${reply.CgroupDriver}`,
-    ` Cgroup Version: ${reply.CgroupVersion}`,
+    ...given("Cgroup Driver", reply.CgroupDriver),
+    ...given("Cgroup Version", reply.CgroupVersion),
     " Plugins:",
-    ...plugins.map(([kind, names]) => `  ${kind}: ${strings(names).join(" ")}`),
+    ...Object.entries(Object(reply.Plugins ?? {}))
+      .filter(([, names]) => strings(names).length > 0)
+      .map(([kind, names]) => `  ${kind}: ${strings(names).join(" ")}`),
+    ...below("CDI spec directories", strings(reply.CDISpecDirs)),
+    ` Swarm: ${Object(reply.Swarm ?? {}).LocalNodeState ?? "inactive"}`,
     ` Runtimes: ${Object.keys(Object(reply.Runtimes ?? {})).join(" ")}`,
     ` Default Runtime: ${reply.DefaultRuntime}`,
-    " Security Options:",
-    ...strings(reply.SecurityOptions).map(
-      (option) => `  ${option.replace(/^name=/, "").replace(",profile=", "\n   Profile: ")}`,
+    ...given("Init Binary", reply.InitBinary),
+    ...commit("containerd", reply.ContainerdCommit),
+    ...commit("runc", reply.RuncCommit),
+    ...commit("init", reply.InitCommit),
+    ...below(
+      "Security Options",
+      strings(reply.SecurityOptions).map((option) =>
+        option.replace(/^name=/, "").replace(",profile=", "\n   Profile: "),
+      ),
     ),
     ` Kernel Version: ${reply.KernelVersion}`,
     ` Operating System: ${reply.OperatingSystem}`,
@@ -59,11 +71,28 @@ function describe(reply: InfoReply): string[] {
     ` Total Memory: ${binarySize(Number(reply.MemTotal))}`,
     ` Name: ${reply.Name}`,
     ` ID: ${reply.ID}`,
-    ` Gantry Root Dir: ${reply.DockerRootDir}`,
+    ` Root Dir: ${reply.DockerRootDir}`,
     ` Debug Mode: ${reply.Debug}`,
+    ...given("HTTP Proxy", reply.HttpProxy),
+    ...given("HTTPS Proxy", reply.HttpsProxy),
+    ...given("No Proxy", reply.NoProxy),
+    ...below("Labels", strings(reply.Labels)),
+    ` Experimental: ${reply.ExperimentalBuild}`,
+    ...below("Insecure Registries", strings(InsecureRegistryCIDRs)),
+    ...below("Registry Mirrors", strings(Mirrors)),
     ` Live Restore Enabled: ${reply.LiveRestoreEnabled}`,
   ];
 }
 
 const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
 const pairs = (value: unknown): string[][] => (Array.isArray(value) ? value.map(strings) : []);
+const given = (name: string, value: unknown): string[] =>
+  typeof value === "string" && value !== "" ? [` ${name}: ${value}`] : [];
+const below = (name: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : [` ${name}:`, ...lines.map((line) => `  ${line}`)];
+
+/** A program beside the engine; where there is none, Docker's API says N/A. */
+function commit(name: string, value: unknown): string[] {
+  const { ID } = Object(value ?? {});
+  return typeof ID === "string" && ID !== "N/A" ? given(`${name} version`, ID) : [];
+}

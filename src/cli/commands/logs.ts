@@ -3,6 +3,7 @@ import type { ContainerInspect } from "../../wire/index.ts";
 import { bool, type Command, string } from "../command/command.ts";
 import { writeOut } from "../output/print.ts";
 import { segment } from "./each.ts";
+import { momentOf } from "./moment.ts";
 
 export const logs: Command = {
   name: "logs",
@@ -27,8 +28,8 @@ export const logs: Command = {
       follow: flags.bool("follow") ? 1 : undefined,
       timestamps: flags.bool("timestamps") ? 1 : undefined,
       details: flags.bool("details") ? 1 : undefined,
-      since: flags.optional("since"),
-      until: flags.optional("until"),
+      since: momentOf(flags.optional("since")),
+      until: momentOf(flags.optional("until")),
       tail: flags.string("tail"),
     });
     if (Config.Tty) for await (const bytes of body) await writeOut(1, bytes);
