@@ -290,6 +290,7 @@ static int limit_time(struct pack *pack, int parent, const char *name, struct st
 /* Write what is at pack->path, which is `name` in the open folder `parent`. 1 for a folder to go into. */
 static int write_one(struct pack *pack, int parent, size_t parent_length, const char *name, struct stat *status) {
     if (limit_time(pack, parent, name, status) < 0) return -1;
+    if (!is_layer(pack)) status->st_mtim.tv_nsec = 0;
     pack->totals->entries++;
     char path[2 * PATH_MAX], link[2 * PATH_MAX] = "", proc_path[64 + NAME_MAX];
     struct tar_entry entry = {.path = path, .link = link, .mtime = status->st_mtim, .mode = status->st_mode & 07777,

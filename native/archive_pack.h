@@ -9,7 +9,8 @@ struct pack_options {
      * NULL for a layer: names without a beginning, character devices 0:0 written as whiteouts, opaque folders with their
      * marker (OCI image-spec, layer.md), all extended attributes, files with holes as such.
      * Else files as they are, for any reader of tar: every name begins with this one, mounts on the way are looked into, of
-     * the extended attributes only file capabilities are kept, and what vanishes meanwhile is left out.
+     * the extended attributes only file capabilities are kept, times are whole seconds (which need no extended header), and
+     * what vanishes meanwhile is left out.
      */
     const char *prefix;
     /* Later times become this one; INT64_MAX for none. */

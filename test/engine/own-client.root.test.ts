@@ -105,6 +105,8 @@ const LINES: Readonly<Record<string, readonly string[]>> = {
     "attach ended",
     "attach nope",
     "top up",
+    "cp --quiet=false /etc/hostname up:/tmp/hostname",
+    "cp --quiet=false up:/bin/. /nosuch/there",
   ],
   refusals: [
     "run",
