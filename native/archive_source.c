@@ -20,7 +20,7 @@ struct slot {
 struct archive_source {
     int fd;
     int copy_fd;
-    uint64_t limit;
+    struct source_limit limit;
     struct archive_failure *failure;
     pthread_t thread;
     bool started;
@@ -37,7 +37,7 @@ struct archive_source {
 
     /* Of the thread alone until it has ended. */
     struct sha256_ctx hash;
-    uint64_t size;
+    uint64_t size, read_bytes;
     struct slot slots[SLOTS];
     unsigned char input[READ_BYTES];
 };
@@ -47,6 +47,7 @@ static la_ssize_t read_input(struct archive *archive, void *context, const void 
     for (;;) {
         ssize_t count = read(source->fd, source->input, sizeof source->input);
         if (count >= 0) {
+            source->read_bytes += (uint64_t)count;
             *buffer = source->input;
             return count;
         }
@@ -92,6 +93,12 @@ static int copy_out(struct archive_source *source, const unsigned char *bytes, s
     return 0;
 }
 
+static uint64_t allowed_bytes(const struct archive_source *source) {
+    uint64_t bytes = source->limit.bytes, ratio = source->limit.ratio;
+    if (ratio == 0 || source->read_bytes <= bytes / ratio) return bytes;
+    return source->read_bytes > UINT64_MAX / ratio ? UINT64_MAX : source->read_bytes * ratio;
+}
+
 static int pump(struct archive_source *source, struct archive *archive) {
     for (;;) {
         if (!wait_for_free_slot(source)) return 0;
@@ -110,10 +117,10 @@ static int pump(struct archive_source *source, struct archive *archive) {
         if (slot->length == 0) return 0;
         sha256_update(&source->hash, slot->length, slot->bytes);
         source->size += slot->length;
-        if (source->size > source->limit)
+        if (source->size > allowed_bytes(source))
             return archive_fail(&source->reader_failure, ARCHIVE_BAD,
                                 "the archive unpacks to over %" PRIu64 " bytes, out of all proportion to its size",
-                                source->limit);
+                                allowed_bytes(source));
         if (source->copy_fd >= 0 && copy_out(source, slot->bytes, slot->length) < 0) return -1;
         publish_slot(source);
     }
@@ -161,7 +168,7 @@ static void *reader_thread(void *context) {
     return NULL;
 }
 
-struct archive_source *source_open(int fd, int copy_fd, uint64_t limit, struct archive_failure *failure) {
+struct archive_source *source_open(int fd, int copy_fd, struct source_limit limit, struct archive_failure *failure) {
     struct archive_source *source = calloc(1, sizeof *source);
     if (source == NULL) {
         archive_fail_errno(failure, errno, "memory for the archive");

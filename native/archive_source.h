@@ -12,8 +12,14 @@
 
 struct archive_source;
 
+/* What may come out: so many bytes in any case, and `ratio` times what has been read (0: no more than `bytes`). */
+struct source_limit {
+    uint64_t bytes, ratio;
+};
+#define SOURCE_UNLIMITED ((struct source_limit){.bytes = UINT64_MAX})
+
 /* Start reading `fd` (plain, gzip, zstd, xz or bzip2, told by its first bytes). `copy_fd` takes the uncompressed bytes, -1 for none. */
-struct archive_source *source_open(int fd, int copy_fd, uint64_t limit, struct archive_failure *failure);
+struct archive_source *source_open(int fd, int copy_fd, struct source_limit limit, struct archive_failure *failure);
 
 /* The next bytes, at least one: their number, 0 at the end of the stream, -1 on failure. They stay until taken. */
 int64_t source_peek(struct archive_source *source, const unsigned char **bytes);

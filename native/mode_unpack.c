@@ -1,5 +1,5 @@
 /*
- * gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES] [--tar FILE] FOLDER
+ * gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES [--ratio N]] [--tar FILE] FOLDER
  *
  * A layer on stdin (plain, gzip, zstd, xz or bzip2) becomes the files of FOLDER, as overlayfs wants a layer: whiteouts
  * as character devices 0:0, opaque folders marked (OCI image-spec, layer.md). --lower, topmost first, are the layers
@@ -374,12 +374,12 @@ static int open_folder(const char *path, struct archive_failure *failure) {
 }
 
 static int usage(void) {
-    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES] [--tar FILE] FOLDER\n", stderr);
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES [--ratio N]] [--tar FILE] FOLDER\n", stderr);
     return 2;
 }
 
 static int unpack_into(int archive, struct unpack *unpack, struct archive_failure *failure) {
-    unpack->source = source_open(archive, -1, UINT64_MAX, &unpack->failure);
+    unpack->source = source_open(archive, -1, SOURCE_UNLIMITED, &unpack->failure);
     char digest[65];
     uint64_t bytes;
     if (unpack->failure.code == 0) unpack_all(unpack);
@@ -408,11 +408,15 @@ int unpack_to_target(int archive, const struct unpack_target *target, struct arc
     return unpack_into(archive, &unpack, failure);
 }
 
+static bool is_number(const char *text) {
+    return *text != 0 && strspn(text, "0123456789") == strlen(text);
+}
+
 int mode_unpack(int argc, char **argv) {
     static struct unpack unpack;
     static int lower[MAX_LOWER];
     int at = 1, copy = -1;
-    uint64_t limit = UINT64_MAX;
+    struct source_limit limit = SOURCE_UNLIMITED;
     unpack.tree = (struct archive_tree){.root = -1, .lower = lower, .failure = &unpack.failure};
     for (; at + 1 < argc && argv[at][0] == '-' && unpack.failure.code == 0; at += 2) {
         if (strcmp(argv[at], "--lower") == 0 && unpack.tree.lower_count < MAX_LOWER)
@@ -421,8 +425,10 @@ int mode_unpack(int argc, char **argv) {
             unpack.tree.lower_unknown = true;
         else if (strcmp(argv[at], "--plain") == 0 && strcmp(argv[at + 1], "yes") == 0)
             unpack.plain = true;
-        else if (strcmp(argv[at], "--limit") == 0 && strspn(argv[at + 1], "0123456789") == strlen(argv[at + 1]))
-            limit = strtoull(argv[at + 1], NULL, 10);
+        else if (strcmp(argv[at], "--limit") == 0 && is_number(argv[at + 1]))
+            limit.bytes = strtoull(argv[at + 1], NULL, 10);
+        else if (strcmp(argv[at], "--ratio") == 0 && is_number(argv[at + 1]))
+            limit.ratio = strtoull(argv[at + 1], NULL, 10);
         else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
             copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
             if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);

@@ -14,7 +14,7 @@ static void open_archive(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0);
     failure.code = 0;
-    source = source_open(fd, -1, UINT64_MAX, &failure);
+    source = source_open(fd, -1, SOURCE_UNLIMITED, &failure);
     CHECK(source != NULL);
 }
 

@@ -25,7 +25,7 @@ static struct tar_entry read_back(const struct tar_entry *entry, const void *dat
     CHECK_NUMBER(tar_write_end(&output), 0);
     close(output.fd);
     int fd = open("archive.tar", O_RDONLY | O_CLOEXEC);
-    struct archive_source *source = source_open(fd, -1, UINT64_MAX, &failure);
+    struct archive_source *source = source_open(fd, -1, SOURCE_UNLIMITED, &failure);
     CHECK(source != NULL);
     if (tar_next(source, &got, &failure) != 1) test_fail(__FILE__, __LINE__, "%s", failure.text);
     CHECK_NUMBER(source_skip(source, got.stored + got.padding), 0);

@@ -1,6 +1,6 @@
 /** A tar may not be so much larger than its compressed form unless it is small: what is, is made to fill the disk. */
-const MAX_RATIO = 200;
-const SMALL_BYTES = 1 << 30;
+export const MAX_RATIO = 200;
+export const SMALL_BYTES = 1 << 30;
 
 /** As many bytes as may come out of so many compressed ones. */
 export const unpackedLimit = (compressedBytes: number): number =>

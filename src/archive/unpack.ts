@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Digest, parseDigest } from "../content/index.ts";
 import { cancelled, EngineError, internal, invalid } from "../errors/index.ts";
+import { MAX_RATIO, SMALL_BYTES } from "./proportion.ts";
 
 /** Exit codes of `gantry-shim unpack`: EX_DATAERR for a bad archive, EX_TEMPFAIL for `parents: "refuse"`. */
 const BAD_ARCHIVE = 65;
@@ -22,7 +23,7 @@ export interface UnpackRequest {
   readonly lower: readonly string[] | "unknown";
   /** It is no layer: names of whiteouts mean nothing in it. */
   readonly plain?: boolean;
-  /** A tar of more bytes is refused: a small blob must not fill the disk. */
+  /** A tar of more bytes is refused: a small blob must not fill the disk. Without, a stream's own bytes set the limit as they come. */
   readonly limitBytes?: number;
   /** Also write the uncompressed bytes to this file. */
   readonly tarPath?: string;
@@ -90,6 +91,7 @@ async function runUnpack(request: UnpackRequest, signal: AbortSignal): Promise<E
   else for (const folder of request.lower) args.push("--lower", folder);
   if (request.plain === true) args.push("--plain", "yes");
   if (request.limitBytes !== undefined) args.push("--limit", String(request.limitBytes));
+  else if ("stream" in request.layer) args.push("--limit", String(SMALL_BYTES), "--ratio", String(MAX_RATIO));
   if (request.tarPath !== undefined) args.push("--tar", request.tarPath);
   const child = startChild(request.shim, [...args, request.folder], file, signal);
   if ("stream" in request.layer && child.stdin !== null) {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { cutAfter, FaultyRegistry } from "../../test/registry/faulty-registry.ts";
 import { digestOf } from "../content/index.ts";
-import { never, openTestEngine, tarOf, textFile } from "./testing.ts";
+import { bombOf, never, openTestEngine, tarOf, textFile } from "./testing.ts";
 
 let engine: Awaited<ReturnType<typeof openTestEngine>>;
 /** Any web server would do; this one knows how to break. */
@@ -97,4 +97,12 @@ test("options are checked before anything is fetched", async () => {
     await expect(fetchImport("/root.tar", options)).rejects.toThrow(words);
   }
   expect(server.requests).toEqual([]);
+});
+
+test("an archive that unpacks out of all proportion is refused and leaves nothing", async () => {
+  serve("/bomb", bombOf(archive));
+  await expect(fetchImport("/bomb")).rejects.toThrow(
+    "unpacks to over 1073741824 bytes, out of all proportion",
+  );
+  expect(engine.trace()).toEqual(EMPTY);
 });
