@@ -3,7 +3,7 @@ import type { CreateRequest, WaitCondition } from "../container/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { readJson, sendJson, sendNothing, stringify } from "./exchange.ts";
-import { parseContainerCreate, parseUpdate } from "./parse/container.ts";
+import { detachKeys, parseContainerCreate, parseUpdate } from "./parse/container.ts";
 import type { Routes } from "./router.ts";
 import { hijack, sendObjects, sendOutput } from "./streams.ts";
 
@@ -62,6 +62,8 @@ export const containerRoutes: Routes = {
     await pipeline(files, x.response);
   },
   "POST /containers/{id}/start": async (x) => {
+    if (x.query.string("checkpoint") !== "")
+      throw invalid("checkpoint is only supported in experimental mode");
     await x.engine.containers.start(id(x));
     sendNothing(x, 204);
   },
@@ -153,14 +155,14 @@ export const containerRoutes: Routes = {
   },
   "POST /containers/{id}/attach": async (x) => {
     const { query } = x;
-    const detachKeys = query.string("detachKeys");
+    const keys = detachKeys(query.string("detachKeys"));
     const streams = await x.engine.containers.attach(id(x), {
       stream: query.boolean("stream"),
       stdin: query.boolean("stdin"),
       stdout: query.boolean("stdout"),
       stderr: query.boolean("stderr"),
       logs: query.boolean("logs"),
-      ...(detachKeys === "" ? {} : { detachKeys }),
+      ...(keys === "" ? {} : { detachKeys: keys }),
     });
     await hijack(x, streams);
   },

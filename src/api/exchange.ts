@@ -35,6 +35,10 @@ const MAX_JSON_BYTES = 8 * 1024 * 1024;
 export async function readJson(exchange: Exchange): Promise<JsonObject> {
   const bytes = await readBody(exchange.request);
   if (bytes.length === 0) return {};
+  const type = exchange.request.headers["content-type"] ?? "";
+  // A page in a browser can send anything else to a port of this machine without being asked.
+  if (!/^application\/json\s*(;|$)/i.test(type))
+    throw invalid(`unsupported Content-Type header (${type}): must be 'application/json'`);
   try {
     return object(JSON.parse(bytes.toString("utf8")), "body");
   } catch (cause) {

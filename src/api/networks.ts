@@ -1,17 +1,23 @@
 import { forbidden, invalid } from "../errors/index.ts";
+import { notASwarmManager } from "./absent.ts";
 import { readJson, sendJson, sendNothing } from "./exchange.ts";
 import { endpointSettings } from "./parse/container.ts";
 import { boolean, object, string } from "./parse/fields.ts";
 import { parseNetworkCreate } from "./parse/network.ts";
-import type { Routes } from "./router.ts";
+import type { Handler, Routes } from "./router.ts";
 
 const LIST_FILTERS = ["dangling", "driver", "id", "label", "label!", "name", "scope", "type"];
 const PRUNE_FILTERS = ["label", "label!", "until"];
 
+const list: Handler = async (x) => sendJson(x, 200, x.engine.networks.list(x.query.filters(LIST_FILTERS)));
+
 export const networkRoutes: Routes = {
-  "GET /networks": async (x) => sendJson(x, 200, x.engine.networks.list(x.query.filters(LIST_FILTERS))),
+  "GET /networks": list,
+  // Docker's own router has it, and there are clients that ask so.
+  "GET /networks/": list,
   "POST /networks/create": async (x) => {
     const body = await readJson(x);
+    if (string(body, "Driver") === "overlay") throw notASwarmManager();
     if (boolean(body, "ConfigOnly") || string(object(body.ConfigFrom, "ConfigFrom"), "Network") !== "")
       throw forbidden("configuration networks belong to swarm mode, which this engine does not have");
     if (boolean(body, "Ingress") || string(body, "Scope") === "swarm")

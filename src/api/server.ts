@@ -6,6 +6,7 @@ import type { Engine } from "../daemon/index.ts";
 import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
 import { isInUserNamespace, takeConnection } from "../platform/index.ts";
+import { absentRoutes } from "./absent.ts";
 import { buildRoutes } from "./build.ts";
 import { containerRoutes } from "./containers.ts";
 import { execRoutes } from "./exec.ts";
@@ -52,6 +53,7 @@ const TAKES_CONNECTION = /^(?:\/v[\d.]+)?\/(?:containers\/[^/]+\/attach|exec\/[^
 export function createApiServer(engine: Engine, options: ApiServerOptions): ApiServer {
   const route = createRouter([
     systemRoutes,
+    absentRoutes,
     buildRoutes,
     containerRoutes,
     execRoutes,
@@ -82,6 +84,7 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     try {
       const version = versionText === undefined ? newest : checkVersion(versionText);
       if (rest === "/_ping") return ping(method, response);
+      if (method === "OPTIONS") return void response.writeHead(200, { "Content-Length": 0 }).end();
       const match = route(method, rest ?? "/");
       if (match === undefined) throw new EngineError("not-found", "page not found");
       const gone = new AbortController();

@@ -1,3 +1,4 @@
+import { invalid } from "../errors/index.ts";
 import { sendJson, stringify } from "./exchange.ts";
 import type { Routes } from "./router.ts";
 
@@ -30,9 +31,15 @@ export const systemRoutes: Routes = {
   },
   "GET /events": async (x) => {
     const { query, response } = x;
+    const [sinceNs, untilNs] = [query.timestamp("since"), query.timestamp("until")];
+    if (untilNs > 0n && sinceNs > untilNs) {
+      throw invalid(
+        `\`since\` time (${query.string("since")}) cannot be after \`until\` time (${query.string("until")})`,
+      );
+    }
     const wanted = {
-      sinceNs: query.timestamp("since"),
-      untilNs: query.timestamp("until"),
+      sinceNs,
+      untilNs,
       filters: query.filters(EVENT_FILTERS),
     };
     const events = x.engine.events.subscribe(wanted, x.gone);

@@ -129,6 +129,7 @@ export function createContainerTable(store: Store): ContainerTable {
     },
     get: (id) => byId.get(id),
     find(reference) {
+      if (reference === "") throw invalid("no container name or ID supplied");
       const name = reference.startsWith("/") ? reference.slice(1) : reference;
       const found =
         byId.get(reference) ?? byId.get(idByName.get(name) ?? "") ?? findByPrefix(byId, reference);

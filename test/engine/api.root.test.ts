@@ -96,6 +96,22 @@ describe("errors are JSON with a message and a status", () => {
     ],
     ["POST", "/containers/nope/wait?condition=bogus", 400, 'invalid condition: "bogus"'],
     ["GET", "/events?since=bogus", 400, ""],
+    ["GET", "/events?since=5&until=1", 400, "`since` time (5) cannot be after `until` time (1)"],
+    ["GET", '/containers/json?filters={"name":5}', 400, "must be a list of strings"],
+    ["GET", '/containers/json?filters={"name":[5]}', 400, "must be a list of strings"],
+    ["POST", "/containers/nope/attach?stream=1&detachKeys=bogus-key", 400, "Invalid detach keys (bogus-key)"],
+    ["POST", "/containers/nope/start?checkpoint=x", 400, "checkpoint is only supported in experimental mode"],
+    ["POST", "/commit", 400, "no container name or ID supplied"],
+    ["GET", "/swarm", 503, 'This node is not a swarm manager. Use "docker swarm init"'],
+    ["POST", "/services/create", 503, "This node is not a swarm manager."],
+    ["GET", "/tasks/x/logs", 503, "This node is not a swarm manager."],
+    ["POST", "/swarm/leave", 503, "This node is not part of a swarm"],
+    ["POST", "/swarm/init", 501, "this engine takes part in no swarm"],
+    ["GET", "/plugins/a/b/json", 404, 'plugin "a/b" not found'],
+    ["POST", "/plugins/pull?remote=x", 501, "no managed plugins"],
+    ["POST", "/session", 400, "no upgrade proto in request"],
+    ["POST", "/containers/nope/checkpoints", 501, "checkpoints are not supported"],
+    ["GET", "/containers/nope/attach/ws", 501, "use POST /containers/{id}/attach"],
   ])("%s %s", async (method, path, status, message) => {
     const answer = await ask(method, path.replaceAll('"', "%22"));
     expect({ status: answer.status, type: answer.headers["content-type"] }).toEqual({
@@ -114,10 +130,25 @@ describe("errors are JSON with a message and a status", () => {
     ['{"Image": "busybox", "HostConfig": {"Memory": "much"}}', "Memory"],
     ['{"Image": "BUSYBOX"}', "invalid reference format"],
     ['{"Image": "busybox", "Env": [1]}', "Env"],
+    ['{"Image": "busybox", "Env": "A=b"}', "Env"],
+    ['{"Image": "busybox", "Env": ["=b"]}', "invalid environment variable: =b"],
+    ['{"Image": "busybox", "HostConfig": {"Memory": 1e30}}', "Memory"],
+    ['{"Image": "busybox", "NetworkingConfig": 5}', "NetworkingConfig"],
   ])("a container cannot be made of %s", async (body, message) => {
     const answer = await ask("POST", "/containers/create", [body], JSON_BODY);
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body).message).toContain(message);
+  });
+
+  test("a body that is not said to be JSON is refused, as pages of a browser could send it", async () => {
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", ""]) {
+      const headers = type === "" ? {} : { "content-type": type };
+      const { status, body } = await ask("POST", "/containers/create", ['{"Image":"busybox"}'], headers);
+      expect({ status, body }).toEqual({
+        status: 400,
+        body: `{"message":"unsupported Content-Type header (${type}): must be 'application/json'"}\n`,
+      });
+    }
   });
 
   test("two containers of one name are a conflict", async () => {
@@ -142,6 +173,12 @@ describe("errors are JSON with a message and a status", () => {
 });
 
 describe("requests", () => {
+  test("there are no plugins; networks are also listed with a slash behind; OPTIONS is answered", async () => {
+    expect((await ask("GET", "/plugins")).body).toBe("[]\n");
+    expect((await ask("GET", "/networks/")).body).toBe((await ask("GET", "/networks")).body);
+    expect((await ask("OPTIONS", "/v1.41/containers/json")).status).toBe(200);
+  });
+
   test("a body may come in chunks", async () => {
     const body = '{"Image":"busybox","Cmd":["true"]}';
     const { status } = await ask("POST", "/containers/create?name=chunked", [...body], JSON_BODY);
@@ -246,7 +283,7 @@ describe("hijacked streams", () => {
     const { Id } = JSON.parse(
       (await ask("POST", "/containers/cat/exec", [JSON.stringify(body)], JSON_BODY)).body,
     );
-    const head = `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\nConnection: Upgrade\r\nUpgrade: tcp`;
+    const head = `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: Upgrade\r\nUpgrade: tcp`;
     expect(await raw(head, "{}hi\n")).toEndWith(`\r\n\r\n${FRAME}`);
     expect(JSON.parse((await ask("GET", `/exec/${Id}/json`)).body)).toMatchObject({
       Running: false,
@@ -273,9 +310,9 @@ describe("hijacked streams", () => {
     const { Id } = JSON.parse(
       (await ask("POST", "/containers/cat/exec", [JSON.stringify(body)], JSON_BODY)).body,
     );
-    const head = `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}`;
+    const head = `POST /exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`;
     expect(await rawInTurn(head, "GET / HTTP/1.1\r\n\r\n")).toEndWith("GET / HTTP/1.1\r\n\r\n");
-    expect(await raw(head.slice(0, -6))).toStartWith("HTTP/1.1 409 Conflict\r\n");
+    expect(await rawInTurn(head, "")).toStartWith("HTTP/1.1 409 Conflict\r\n");
     await ask("DELETE", "/containers/cat?force=1");
   });
 

@@ -1,3 +1,5 @@
+import { invalid } from "../../errors/index.ts";
+import { parseDetachKeys } from "../../units/index.ts";
 import type {
   ContainerConfig,
   ContainerCreateBody,
@@ -24,6 +26,7 @@ import {
   optional,
   string,
   strings,
+  words,
 } from "./fields.ts";
 
 /** Body of POST /containers/create, with every field that may be absent filled in. */
@@ -53,21 +56,34 @@ function containerConfig(o: JsonObject): ContainerConfig {
     Tty: boolean(o, "Tty"),
     OpenStdin: boolean(o, "OpenStdin"),
     StdinOnce: boolean(o, "StdinOnce"),
-    Env: strings(o, "Env") ?? [],
-    Cmd: strings(o, "Cmd"),
+    Env: environment(o),
+    Cmd: words(o, "Cmd"),
     ...maybe(o, "Healthcheck", (from, field) => healthcheck(object(from[field], field))),
     Image: string(o, "Image"),
     Volumes: Object.keys(volumes).length === 0 ? null : volumes,
     WorkingDir: string(o, "WorkingDir"),
-    Entrypoint: strings(o, "Entrypoint"),
+    Entrypoint: words(o, "Entrypoint"),
     ...maybe(o, "NetworkDisabled", boolean),
     ...maybe(o, "MacAddress", string),
     OnBuild: strings(o, "OnBuild"),
     Labels: map(o, "Labels", string),
     ...maybe(o, "StopSignal", string),
     ...maybe(o, "StopTimeout", integer),
-    ...maybe(o, "Shell", (from, field) => strings(from, field) ?? []),
+    ...maybe(o, "Shell", (from, field) => words(from, field) ?? []),
   };
+}
+
+function environment(o: JsonObject): string[] {
+  const variables = strings(o, "Env") ?? [];
+  const nameless = variables.find((text) => text === "" || text.startsWith("="));
+  if (nameless !== undefined) throw invalid(`invalid environment variable: ${nameless}`);
+  return variables;
+}
+
+/** "" for the client that gives none. Throws invalid. */
+export function detachKeys(text: string): string {
+  if (text !== "") parseDetachKeys(text);
+  return text;
 }
 
 function healthcheck(o: JsonObject): HealthConfig {
@@ -97,8 +113,8 @@ function hostConfig(o: JsonObject): HostConfig {
     ...maybe(o, "Mounts", (from, field) => objects(from, field, mount) ?? []),
     ConsoleSize: [rows, columns],
     ...maybe(o, "Annotations", (from, field) => map(from, field, string)),
-    CapAdd: strings(o, "CapAdd"),
-    CapDrop: strings(o, "CapDrop"),
+    CapAdd: words(o, "CapAdd"),
+    CapDrop: words(o, "CapDrop"),
     CgroupnsMode: string(o, "CgroupnsMode") as HostConfig["CgroupnsMode"],
     Dns: strings(o, "Dns") ?? [],
     DnsOptions: strings(o, "DnsOptions") ?? [],
@@ -284,9 +300,9 @@ export function parseExecCreate(o: JsonObject): ExecConfig {
     AttachStdin: boolean(o, "AttachStdin"),
     AttachStdout: boolean(o, "AttachStdout"),
     AttachStderr: boolean(o, "AttachStderr"),
-    DetachKeys: string(o, "DetachKeys"),
+    DetachKeys: detachKeys(string(o, "DetachKeys")),
     Tty: boolean(o, "Tty"),
-    Env: strings(o, "Env") ?? [],
+    Env: environment(o),
     Cmd: strings(o, "Cmd") ?? [],
     Privileged: boolean(o, "Privileged"),
     User: string(o, "User"),

@@ -29,11 +29,14 @@ export function boolean(from: JsonObject, field: string): boolean {
   throw wrong(field, "true or false");
 }
 
+/** Numbers are read as doubles, so the largest int64 has become the next power of two. */
+const MAX_INT64 = 2 ** 63;
+
 export function integer(from: JsonObject, field: string): number {
   const value = from[field];
   if (value === undefined || value === null) return 0;
-  if (typeof value === "number" && Number.isInteger(value)) return value;
-  throw wrong(field, "a whole number");
+  if (typeof value === "number" && Number.isInteger(value) && Math.abs(value) <= MAX_INT64) return value;
+  throw wrong(field, "a whole number of 64 bits");
 }
 
 export function optional<T>(
@@ -65,9 +68,11 @@ export function list<T>(
   return value.map((item) => read({ [field]: item }, field));
 }
 
-/** A list of strings; one string counts as a list of one, as Docker's Cmd and Entrypoint allow. */
-export function strings(from: JsonObject, field: string): string[] | null {
-  return typeof from[field] === "string" ? [string(from, field)] : list(from, field, string);
+export const strings = (from: JsonObject, field: string): string[] | null => list(from, field, string);
+
+/** A command: one string counts as a list of one (Go's strslice.StrSlice in Docker's API). */
+export function words(from: JsonObject, field: string): string[] | null {
+  return typeof from[field] === "string" ? [string(from, field)] : strings(from, field);
 }
 
 export function objects<T>(from: JsonObject, field: string, read: (item: JsonObject) => T): T[] | null {

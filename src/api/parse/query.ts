@@ -41,15 +41,16 @@ export class Query {
     if (text === "") return filters;
     for (const [key, values] of Object.entries(parseFilters(text))) {
       if (!known.includes(key)) throw invalid(`invalid filter '${key}'`);
-      const items = Array.isArray(values)
-        ? values
-        : typeof values === "object" && values !== null
-          ? Object.keys(values)
-          : [];
-      filters.set(key, new Set(items.map(String)));
+      filters.set(key, new Set(filterValues(key, values)));
     }
     return filters;
   }
+}
+
+function filterValues(key: string, values: unknown): string[] {
+  if (Array.isArray(values) && values.every((value) => typeof value === "string")) return values;
+  if (typeof values === "object" && values !== null && !Array.isArray(values)) return Object.keys(values);
+  throw invalid(`invalid filter: the values of '${key}' must be a list of strings`);
 }
 
 function parseFilters(text: string): object {
