@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "overlay_notes.h"
+#include "owners.h"
 
 /*
  * Names a layer may not set: overlayfs reads these as orders (show another folder here, take the data from there),
@@ -32,8 +33,10 @@ int attributes_set_opaque(int fd, struct archive_failure *failure) {
 
 int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, bool inherited_group,
                           struct archive_failure *failure) {
-    bool owned = fresh && !inherited_group && entry->uid == 0 && entry->gid == 0;
-    if (!owned && fchown(fd, entry->uid, entry->gid) < 0) return archive_fail_errno(failure, errno, "chown");
+    uid_t uid = owners_disk_uid(entry->uid);
+    gid_t gid = owners_disk_gid(entry->gid);
+    bool owned = fresh && !inherited_group && uid == 0 && gid == 0;
+    if (!owned && fchown(fd, uid, gid) < 0) return archive_fail_errno(failure, errno, "chown");
     /* After chown, which clears the setuid and setgid bits; and open(2) may have dropped them. */
     if ((!fresh || inherited_group || (entry->mode & 07000) != 0) && fchmod(fd, entry->mode) < 0)
         return archive_fail_errno(failure, errno, "chmod");
@@ -41,7 +44,11 @@ int attributes_apply_open(int fd, const struct tar_entry *entry, bool fresh, boo
     for (size_t i = 0; i < entry->xattr_count; i++) {
         const struct tar_xattr *xattr = &entry->xattrs[i];
         if (forbidden(xattr->name)) continue;
-        if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
+        unsigned char room[OWNERS_CAPABILITY_BYTES];
+        const void *value = xattr->value;
+        size_t length = xattr->length;
+        owners_capability_to_disk(xattr->name, &value, &length, room);
+        if (fsetxattr(fd, xattr->name, value, length, 0) < 0 && !tolerable(xattr->name, errno))
             return archive_fail_errno(failure, errno, "setxattr %.64s", xattr->name);
     }
     return 0;
@@ -52,13 +59,18 @@ static int apply_pinned(int fd, const struct tar_entry *entry, struct archive_fa
     struct stat status;
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (fchownat(fd, "", entry->uid, entry->gid, AT_EMPTY_PATH) < 0) return archive_fail_errno(failure, errno, "chown");
+    if (fchownat(fd, "", owners_disk_uid(entry->uid), owners_disk_gid(entry->gid), AT_EMPTY_PATH) < 0)
+        return archive_fail_errno(failure, errno, "chown");
     if (fstat(fd, &status) < 0) return archive_fail_errno(failure, errno, "stat");
     if (!S_ISLNK(status.st_mode) && chmod(path, entry->mode) < 0) return archive_fail_errno(failure, errno, "chmod");
     for (size_t i = 0; i < entry->xattr_count; i++) {
         const struct tar_xattr *xattr = &entry->xattrs[i];
         if (forbidden(xattr->name)) continue;
-        if (setxattr(path, xattr->name, xattr->value, xattr->length, 0) < 0 && !tolerable(xattr->name, errno))
+        unsigned char room[OWNERS_CAPABILITY_BYTES];
+        const void *value = xattr->value;
+        size_t length = xattr->length;
+        owners_capability_to_disk(xattr->name, &value, &length, room);
+        if (setxattr(path, xattr->name, value, length, 0) < 0 && !tolerable(xattr->name, errno))
             return archive_fail_errno(failure, errno, "setxattr %.64s", xattr->name);
     }
     struct timespec times[2] = {entry->mtime, entry->mtime};
@@ -79,7 +91,11 @@ static int copy_xattr(int from, int to, const char *name, struct archive_failure
     if (forbidden(name)) return 0;
     ssize_t length = fgetxattr(from, name, value, sizeof value);
     if (length < 0) return archive_fail_errno(failure, errno, "getxattr %.64s of the layer below", name);
-    if (fsetxattr(to, name, value, (size_t)length, 0) < 0 && !tolerable(name, errno))
+    unsigned char room[OWNERS_CAPABILITY_BYTES];
+    const void *stored = value;
+    size_t size = (size_t)length;
+    owners_capability_to_disk(name, &stored, &size, room);
+    if (fsetxattr(to, name, stored, size, 0) < 0 && !tolerable(name, errno))
         return archive_fail_errno(failure, errno, "setxattr %.64s", name);
     return 0;
 }
@@ -87,7 +103,7 @@ static int copy_xattr(int from, int to, const char *name, struct archive_failure
 int attributes_copy(int from, int to, struct archive_failure *failure) {
     struct stat status;
     if (fstat(from, &status) < 0) return archive_fail_errno(failure, errno, "stat of the layer below");
-    if (fchown(to, status.st_uid, status.st_gid) < 0) return archive_fail_errno(failure, errno, "chown of its parent");
+    if (fchown(to, owners_disk_uid(status.st_uid), owners_disk_gid(status.st_gid)) < 0) return archive_fail_errno(failure, errno, "chown of its parent");
     if (fchmod(to, status.st_mode & 07777) < 0) return archive_fail_errno(failure, errno, "chmod of its parent");
     char names[XATTR_LIST_MAX];
     ssize_t length = flistxattr(from, names, sizeof names);

@@ -14,6 +14,7 @@
 
 #include "archive_tree.h"
 #include "overlay_notes.h"
+#include "owners.h"
 
 /* A folder on the way down: its sorted names, and which is next. */
 struct level {
@@ -131,6 +132,7 @@ static int read_xattrs(struct pack *pack, const char *proc_path, struct tar_entr
         /* overlayfs's own notes describe this mount, not the layer. */
         if (is_overlay_note(name)) continue;
         if (!is_layer(pack) && strcmp(name, "security.capability") != 0) continue;
+        size = (ssize_t)owners_capability_from_disk(name, value, (size_t)size);
         struct tar_xattr *grown = realloc(entry->xattrs, (entry->xattr_count + 1) * sizeof *grown);
         if (grown == NULL) return archive_fail_errno(pack->failure, errno, "memory for extended attributes");
         entry->xattrs = grown;
@@ -294,7 +296,8 @@ static int write_one(struct pack *pack, int parent, size_t parent_length, const 
     pack->totals->entries++;
     char path[2 * PATH_MAX], link[2 * PATH_MAX] = "", proc_path[64 + NAME_MAX];
     struct tar_entry entry = {.path = path, .link = link, .mtime = status->st_mtim, .mode = status->st_mode & 07777,
-                              .uid = status->st_uid, .gid = status->st_gid};
+                              .uid = owners_shown_uid(status->st_uid),
+                              .gid = owners_shown_gid(status->st_gid)};
     if (S_ISSOCK(status->st_mode)) return 0;
     if (is_layer(pack) && S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))
         return write_whiteout(pack, parent_length, name, status);

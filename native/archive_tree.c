@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "archive_attributes.h"
+#include "owners.h"
 #include "rootpath.h"
 
 static int open_beneath(int root, const char *path, int flags, uint64_t more) {
@@ -141,7 +142,10 @@ static int make_parent(struct archive_tree *tree, int above, const char *path, c
     int fd = tree_open(above, name, O_RDONLY | O_DIRECTORY);
     if (fd < 0) return archive_fail_errno(tree->failure, errno, "open of its parent");
     int lower = hidden ? -1 : open_lower(tree, path);
-    int result = lower < 0 ? 0 : attributes_copy(lower, fd, tree->failure);
+    int result = 0;
+    if (lower >= 0) result = attributes_copy(lower, fd, tree->failure);
+    else if (owners_disk_uid(0) != 0 && fchown(fd, owners_disk_uid(0), owners_disk_gid(0)) < 0)
+        result = archive_fail_errno(tree->failure, errno, "chown of its parent");
     if (lower >= 0) close(lower);
     if (hidden && result == 0) result = attributes_set_opaque(fd, tree->failure);
     if (result < 0) {

@@ -17,6 +17,7 @@
 #include "archive_tree.h"
 #include "cleanup.h"
 #include "files_view.h"
+#include "owners.h"
 #include "unpack_plain.h"
 
 enum { MAX_FIELDS = 9 };
@@ -42,6 +43,14 @@ static int failed(struct copy *copy, const char *what, const char *path) {
 
 static int64_t number(const char *text) {
     return strtoll(text, NULL, 10);
+}
+
+static uid_t uid_of(const char *text) {
+    return owners_disk_uid((uid_t)number(text));
+}
+
+static gid_t gid_of(const char *text) {
+    return owners_disk_gid((gid_t)number(text));
 }
 
 static mode_t mode_of(const char *text) {
@@ -105,7 +114,7 @@ static int make_folders(struct copy *copy, const char *path, mode_t mode, uid_t 
 static int make_path(struct copy *copy, char *const *fields) {
     char path[PATH_MAX];
     if (view_resolve(copy->root, fields[0], path) < 0) return failed(copy, "look-up of", fields[0]);
-    return make_folders(copy, path, mode_of(fields[1]), (uid_t)number(fields[2]), (gid_t)number(fields[3]));
+    return make_folders(copy, path, mode_of(fields[1]), uid_of(fields[2]), gid_of(fields[3]));
 }
 
 /* The open parent of an entry, and its last name within `path`. Missing parents are made 0755 as root's. */
@@ -118,7 +127,7 @@ static int open_parent(struct copy *copy, const char *path, const char **name) {
     *name = slash == NULL ? path : slash + 1;
     int parent = tree_open(copy->root, above, O_RDONLY | O_DIRECTORY);
     if (parent < 0 && errno == ENOENT) {
-        if (make_folders(copy, above, 0755, 0, 0) < 0) return -1;
+        if (make_folders(copy, above, 0755, owners_disk_uid(0), owners_disk_gid(0)) < 0) return -1;
         parent = tree_open(copy->root, above, O_RDONLY | O_DIRECTORY);
     }
     if (parent < 0 && (errno == ENOTDIR || errno == ELOOP)) {
@@ -171,7 +180,7 @@ static int copy_folder(struct copy *copy, char *const *fields) {
     }
     AUTO_FD fd = tree_open(copy->root, path, O_RDONLY | O_DIRECTORY);
     if (fd < 0) return failed(copy, "open of", path);
-    if (fchown(fd, (uid_t)number(fields[2]), (gid_t)number(fields[3])) < 0 || fchmod(fd, mode) < 0)
+    if (fchown(fd, uid_of(fields[2]), gid_of(fields[3])) < 0 || fchmod(fd, mode) < 0)
         return failed(copy, "attributes of", path);
     return remember_time(copy, path, time_of(fields + 4));
 }
@@ -207,7 +216,7 @@ static int copy_file(struct copy *copy, char *const *fields) {
     if (to < 0) return failed(copy, "open of", path);
     if (copy_bytes(from, to, status.st_size) < 0) return failed(copy, "copying to", path);
     if (attributes_copy(from, to, copy->failure) < 0) return -1;
-    if (fchown(to, (uid_t)number(fields[3]), (gid_t)number(fields[4])) < 0 || fchmod(to, mode_of(fields[2])) < 0)
+    if (fchown(to, uid_of(fields[3]), gid_of(fields[4])) < 0 || fchmod(to, mode_of(fields[2])) < 0)
         return failed(copy, "attributes of", path);
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, status.st_mtim};
     return futimens(to, times) < 0 ? failed(copy, "time of", path) : 0;
@@ -216,7 +225,7 @@ static int copy_file(struct copy *copy, char *const *fields) {
 static int finish_named(struct copy *copy, int parent, const char *name, const char *path, char *const *owner,
                         struct timespec mtime) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, mtime};
-    if (fchownat(parent, name, (uid_t)number(owner[0]), (gid_t)number(owner[1]), AT_SYMLINK_NOFOLLOW) < 0 ||
+    if (fchownat(parent, name, uid_of(owner[0]), gid_of(owner[1]), AT_SYMLINK_NOFOLLOW) < 0 ||
         utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
         return failed(copy, "attributes of", path);
     return 0;
@@ -259,7 +268,7 @@ static int copy_name(struct copy *copy, char *const *fields) {
 
 static int unpack_into(struct copy *copy, char *const *fields) {
     char path[PATH_MAX];
-    if (whole_name(copy, fields[1], path) < 0 || make_folders(copy, path, 0755, 0, 0) < 0) return -1;
+    if (whole_name(copy, fields[1], path) < 0 || make_folders(copy, path, 0755, owners_disk_uid(0), owners_disk_gid(0)) < 0) return -1;
     AUTO_FD archive = tree_open(copy->source, fields[0], O_RDONLY | O_NOFOLLOW);
     if (archive < 0) return failed(copy, "open of", fields[0]);
     AUTO_FD folder = tree_open(copy->root, path, O_RDONLY | O_DIRECTORY);

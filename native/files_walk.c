@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "files_view.h"
 #include "overlay_notes.h"
+#include "owners.h"
 
 enum { MAX_READ = 1 << 20 };
 
@@ -51,7 +52,8 @@ static int print_entry(int fd, const char *path, const struct stat *status) {
     }
     bool several = status->st_nlink > 1 && !S_ISDIR(status->st_mode);
     printf("%c%c%o%c%u%c%u%c%" PRId64 "%c%" PRId64 "%c%ld%c%" PRIu64 "%c%u:%u%c", type_letter(status->st_mode), 0,
-           status->st_mode & 07777u, 0, status->st_uid, 0, status->st_gid, 0, (int64_t)status->st_size, 0,
+           status->st_mode & 07777u, 0, owners_shown_uid(status->st_uid), 0, owners_shown_gid(status->st_gid), 0,
+           (int64_t)status->st_size, 0,
            (int64_t)status->st_mtim.tv_sec, 0, status->st_mtim.tv_nsec, 0, several ? (uint64_t)status->st_ino : 0, 0,
            major(status->st_rdev), minor(status->st_rdev), 0);
     return put(path) < 0 || put(link) < 0 ? -1 : 0;

@@ -17,6 +17,7 @@
 #include "files_view.h"
 #include "files_walk.h"
 #include "modes.h"
+#include "owners.h"
 
 static int usage(void) {
     fputs("usage: gantry-shim files list|stat|digest|read|copy [--source DIR]... [--lower DIR]... [--upper DIR [--work DIR]]\n", stderr);
@@ -71,6 +72,7 @@ int mode_files(int argc, char **argv) {
         if (bad < 0) return usage();
     }
     umask(0);
+    owners_read();
     size_t size = 0;
     char *input = read_input(&size, &failure);
     int root = failure.code == 0 && source.lower_count > 0 ? view_open(&source, &failure) : -1;

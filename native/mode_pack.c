@@ -19,6 +19,7 @@
 #include "archive_pack.h"
 #include "files_view.h"
 #include "modes.h"
+#include "owners.h"
 
 static int usage(void) {
     fputs("usage: gantry-shim pack [--tar FILE | --digest] [--latest SECONDS] FOLDER...\n", stderr);
@@ -44,6 +45,7 @@ int mode_pack(int argc, char **argv) {
     bool digest = false;
     int at = 1;
     output.fd = STDOUT_FILENO;
+    owners_read();
     output.failure = &failure;
     sha256_init(&output.hash);
     for (; at < argc && argv[at][0] == '-'; at++) {

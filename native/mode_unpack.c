@@ -26,6 +26,7 @@
 #include "archive_tar.h"
 #include "archive_tree.h"
 #include "modes.h"
+#include "owners.h"
 #include "unpack_plain.h"
 #include "overlay_notes.h"
 
@@ -437,6 +438,7 @@ int mode_unpack(int argc, char **argv) {
     }
     if (unpack.failure.code == 0 && at + 1 != argc) return usage();
     umask(0);
+    owners_read();
     if (unpack.failure.code == 0 && (geteuid() != 0 || getegid() != 0))
         archive_fail(&unpack.failure, ARCHIVE_SYSTEM, "only root can unpack layers: they have owners and devices");
     char digest[65];

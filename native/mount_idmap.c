@@ -75,14 +75,23 @@ const char *idmap_groups(const char *maps) {
     return slash ? slash + 1 : "";
 }
 
-uint32_t idmap_target(const char *map, uint32_t id) {
+/* Each line of a map is "FROM TO COUNT"; `from` and `to` say which of the first two is looked for and which is given. */
+static uint32_t idmap_look_up(const char *map, uint32_t id, size_t from, size_t to) {
     while (*map && *map != '/') {
         uint64_t numbers[3] = {0};
         for (size_t i = 0; i < 3; i++) {
             for (; *map >= '0' && *map <= '9'; map++) numbers[i] = numbers[i] * 10 + (uint64_t)(*map - '0');
             if (*map) map++;
         }
-        if (id >= numbers[0] && id - numbers[0] < numbers[2]) return (uint32_t)(numbers[1] + id - numbers[0]);
+        if (id >= numbers[from] && id - numbers[from] < numbers[2]) return (uint32_t)(numbers[to] + id - numbers[from]);
     }
     return UINT32_MAX;
+}
+
+uint32_t idmap_target(const char *map, uint32_t id) {
+    return idmap_look_up(map, id, 0, 1);
+}
+
+uint32_t idmap_source(const char *map, uint32_t id) {
+    return idmap_look_up(map, id, 1, 0);
 }

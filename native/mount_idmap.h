@@ -19,6 +19,9 @@ int mount_idmap(int tree, const char *maps, struct failure *failure);
 /* Where a map (the part before the slash, or the one behind) takes an id; UINT32_MAX when nowhere. */
 uint32_t idmap_target(const char *map, uint32_t id);
 
+/* The reverse: which id a map takes to this one; UINT32_MAX when none. */
+uint32_t idmap_source(const char *map, uint32_t id);
+
 /* The second of the two maps. */
 const char *idmap_groups(const char *maps);
 

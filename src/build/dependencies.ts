@@ -4,6 +4,7 @@ import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
 import type { Log } from "../log/index.ts";
 import type { RegistryNetwork } from "../registry/index.ts";
+import type { StoredOwners } from "../runtime/user-namespace/index.ts";
 import type { OverlaySnapshotter } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { CacheMounts } from "./cache/mounts.ts";
@@ -44,6 +45,8 @@ export interface BuildServiceOptions {
   readonly log: Log;
   /** Path of gantry-shim. */
   readonly shim: string;
+  /** Whose owners are on the disk; undefined when they are those of images. */
+  readonly storedOwners: StoredOwners | undefined;
   /** DATA_ROOT/build: contexts being built and cache mounts. */
   readonly folder: string;
   /** EXEC_ROOT/build: secrets and the steps' own files, in memory where the machine has it so. */

@@ -34,7 +34,7 @@ export { prepareBaseLayer } from "./base-layer.ts";
 export { createCdiRegistry } from "./cdi/index.ts";
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export { createContainerGroups } from "./groups.ts";
-export { requireIdmappedLayers } from "./idmapped-layers.ts";
+export { idmappedLayersFault } from "./idmapped-layers.ts";
 export type * from "./launch-planner.ts";
 export { createLaunchPlanner, type LaunchPlannerOptions } from "./planner.ts";
 export type { ContainerRecord, ResolvedMount } from "./record.ts";

@@ -19,9 +19,10 @@ import {
 } from "../runtime/foreign/index.ts";
 import type { PlanUser } from "../runtime/index.ts";
 import { countVerdicts, type SeccompCompiler } from "../runtime/seccomp/index.ts";
+import type { StoredOwners } from "../runtime/user-namespace/index.ts";
 import type { SnapshotMount, Snapshotter } from "../snapshot/index.ts";
 import { applyEdits, type CdiRegistry, hooksByName, planDeviceHooks } from "./cdi/index.ts";
-import type { ContainerFiles, JoinedNamespaces, LaunchPlanner } from "./launch-planner.ts";
+import type { ContainerFiles, JoinedNamespaces, LaunchPlanner, LaunchRequest } from "./launch-planner.ts";
 import { parseLogConfig } from "./logs/index.ts";
 import type { ContainerRecord } from "./record.ts";
 import {
@@ -52,6 +53,8 @@ export interface LaunchPlannerOptions {
   readonly taskFolder: (id: string) => string;
   /** The native helper. */
   readonly shim: string;
+  /** Whose owners are on the disk; undefined when they are those of images. */
+  readonly storedOwners: StoredOwners | undefined;
   /** How many groups there are for a container without a user namespace of its own. */
   readonly groups: number;
 }
@@ -75,6 +78,7 @@ export function createLaunchPlanner({
   taskFolder,
   shim,
   groups: groupCount,
+  storedOwners,
 }: LaunchPlannerOptions): LaunchPlanner {
   const specOf = (
     record: ContainerRecord,
@@ -90,8 +94,11 @@ export function createLaunchPlanner({
       layout,
       cgroupParent,
       groupCount,
-      layersOf: (chainId) => snapshotter.view(chainId).lower,
+      layersOf,
+      shift: mapsToShift(record),
     });
+
+  const layersOf = (chainId: string) => snapshotter.view(chainId).lower;
 
   function rootOf(id: string): SnapshotMount {
     const mount = snapshotter.mount(id);
@@ -99,8 +106,21 @@ export function createLaunchPlanner({
   }
 
   /** Layers are stored with the owners that images give; a user namespace sees them through an idmapped mount. */
-  const shiftOf = ({ definition: { idMaps } }: ContainerRecord) =>
-    idMaps === undefined ? {} : { shifted: { owners: idMaps, folders: [...layerFolders, baseLayer] } };
+  const mapsToShift = ({ definition: { idMaps } }: ContainerRecord) =>
+    storedOwners === undefined ? idMaps : undefined;
+
+  const shiftOf = (record: ContainerRecord) => {
+    const owners = mapsToShift(record);
+    return owners === undefined ? {} : { shifted: { owners, folders: [...layerFolders, baseLayer] } };
+  };
+
+  /** Where owners are not shifted, what the engine made for the container has to be the container's before it is mounted. */
+  function handOver({ record: { definition }, files, mounts = [] }: LaunchRequest): void {
+    if (definition.idMaps === undefined) return;
+    const binds = mounts.filter(({ type }) => type === "bind").map(({ source }) => source);
+    for (const path of [files.resolvConf, files.hosts, files.hostname, ...binds])
+      storedOwners?.handOver(path);
+  }
 
   const runtimeOf = ({ definition }: ContainerRecord): Runtime | undefined =>
     runtimes.find(definition.hostConfig.Runtime || OWN_RUNTIME);
@@ -132,7 +152,18 @@ export function createLaunchPlanner({
   }
 
   return {
-    async plan({ record, networkOperations, joined, linked, files, tree, isPreview = false, mounts = [] }) {
+    async plan(request) {
+      const {
+        record,
+        networkOperations,
+        joined,
+        linked,
+        files,
+        tree,
+        isPreview = false,
+        mounts = [],
+      } = request;
+      if (!isPreview) handOver(request);
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
       const parent = cgroupParentOf(hostConfig);
@@ -142,7 +173,7 @@ export function createLaunchPlanner({
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
       const hooks = edits.flatMap((edit) => edit.hooks);
       const own = applyEdits(specOf(record, files, joined, linked), edits);
-      const shifted = mounts.map((item) => ({ ...item, ...shiftedBy(record.definition.idMaps) }));
+      const shifted = mounts.map((item) => ({ ...item, ...shiftedBy(mapsToShift(record)) }));
       const spec = { ...own, mounts: [...own.mounts, ...shifted] };
       const user = userOf(config.User, [...(hostConfig.GroupAdd ?? []), ...groups]);
       const common = {
@@ -172,6 +203,7 @@ export function createLaunchPlanner({
           identity: await identityOf(user, isPreview ? { lower: root.lower } : root),
           seccomp: profile === undefined ? undefined : { profile, capabilities },
           hooks: hooksByName(hooks),
+          ...(hostConfig.Init === true ? { init: shim } : {}),
         });
         return { plan: launch.plan, how: { bundle: launch.bundle }, spec, warnings: [] };
       }
@@ -211,7 +243,7 @@ export function createLaunchPlanner({
     view(record, files) {
       const { hostConfig, idMaps } = record.definition;
       const { ReadonlyRootfs } = hostConfig;
-      const mounts = viewMountsOf(record, files, (chainId) => snapshotter.view(chainId).lower);
+      const mounts = viewMountsOf(record, files, { layersOf, shift: mapsToShift(record) });
       return {
         operations: [
           { op: "rootfs-overlay", ...rootOf(record.id), options: [], ...shiftOf(record) },

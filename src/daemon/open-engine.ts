@@ -39,6 +39,7 @@ import { openStore } from "../store/index.ts";
 import * as volume from "../volume/index.ts";
 import { describeDiskUsage } from "./disk-usage.ts";
 import type { Engine } from "./engine.ts";
+import { remappedRoot } from "./remapped-root.ts";
 import { describeInfo, describeVersion } from "./system.ts";
 
 /** Where an engine lives. Every path, bridge name, packet table and cgroup parent derives from these. */
@@ -89,19 +90,23 @@ export interface OwnedEngine extends AsyncDisposable {
  */
 export async function openEngine(options: EngineOptions, log: Log): Promise<OwnedEngine> {
   await using stack = new AsyncDisposableStack();
-  const { dataRoot, execRoot, name } = options;
+  const { execRoot, name } = options;
   const idMaps = userNamespaceOf(options, log);
-  mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
+  mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 });
   mkdirSync(execRoot, { recursive: true, mode: 0o711 });
   stack.use(
     lockDatabaseFile(
-      join(dataRoot, "lock"),
-      `the data root ${dataRoot} is in use by another daemon: stop it, or give this one a --data-root of its own`,
+      join(options.dataRoot, "lock"),
+      `the data root ${options.dataRoot} is in use by another daemon: stop it, or give this one a --data-root of its own`,
     ),
   );
-  const shimPath = installShim(join(dataRoot, "bin"));
-  if (idMaps !== undefined)
-    await container.requireIdmappedLayers(shimPath, dataRoot, idMaps, AbortSignal.timeout(PROBE_LIMIT_MS));
+  const shimPath = installShim(join(options.dataRoot, "bin"));
+  const { folder: dataRoot, storedOwners } =
+    idMaps === undefined
+      ? { folder: options.dataRoot, storedOwners: undefined }
+      : await remappedRoot(options.dataRoot, shimPath, idMaps, log);
+  mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
+  if (storedOwners !== undefined) process.env[storedOwners.environment[0]] = storedOwners.environment[1];
   const runtimes = createRuntimes(options.runtimes);
   const layout = options.rootless === undefined ? readCgroupLayout() : NO_GROUPS;
   if (options.rootless !== undefined) log.warn(WITHOUT_GROUPS);
@@ -121,13 +126,14 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const events = createEventLog();
   const content = await openContentStore(join(dataRoot, "content"));
   const layers = join(dataRoot, "snapshots");
-  const snapshotter = await createOverlaySnapshotter({ store, root: layers });
+  const snapshotter = await createOverlaySnapshotter({ store, root: layers, owner: storedOwners?.root });
   await Promise.all([content.sweep(), snapshotter.sweep()]);
   const volumes = volume.createVolumeService({
     store,
     root: join(dataRoot, "volumes"),
     events,
     shimPath,
+    owner: storedOwners?.root,
     usedBy: (name) => containers.usersOfVolume(name),
   });
   const createFirewall =
@@ -167,6 +173,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const seccomp = createSeccompCompiler({ shimPath, cacheFolder: join(dataRoot, "seccomp") });
   const baseLayer = join(dataRoot, "base");
   await container.prepareBaseLayer(baseLayer);
+  storedOwners?.handOverTree(baseLayer);
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
   const bundles = new BundleStore(execRoot);
@@ -187,6 +194,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     cdi: container.createCdiRegistry(cdiFolders(options), log),
     layerFolders: [layers],
     groups: ownIds("gid"),
+    storedOwners,
   });
   const builds = build.createBuildService({
     store,
@@ -199,6 +207,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     events,
     log,
     shim: shimPath,
+    storedOwners,
     folder: join(dataRoot, "build"),
     runFolder: join(execRoot, "build"),
     cacheLimitBytes: options.buildCacheBytes,
@@ -268,8 +277,6 @@ function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceO
       : network.createNoForwarding();
   return { forwarding };
 }
-
-const PROBE_LIMIT_MS = 10_000;
 
 /** Control groups are the machine's root's, and those that a session may have delegated are not used yet. */
 const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from "node:fs/promises";
+import { chown, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { conflict, internal, notFound } from "../errors/index.ts";
 import { removeTree } from "../platform/index.ts";
@@ -26,17 +26,31 @@ export interface OverlaySnapshotter extends Snapshotter {
 export async function createOverlaySnapshotter(options: {
   store: Store;
   root: string;
+  /** Whose a layer's own folder is; the engine's without one. */
+  owner?: LayerOwner | undefined;
 }): Promise<OverlaySnapshotter> {
   await mkdir(options.root, { recursive: true, mode: 0o711 });
   const rows = new SnapshotRows(options.store);
   const onDisk = (await readdir(options.root)).map(Number).filter(Number.isSafeInteger);
-  return new FolderSnapshotter(options.store, rows, options.root, Math.max(0, ...rows.numbers(), ...onDisk));
+  return new FolderSnapshotter(
+    options.store,
+    rows,
+    options.root,
+    Math.max(0, ...rows.numbers(), ...onDisk),
+    options.owner,
+  );
+}
+
+interface LayerOwner {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 class FolderSnapshotter implements OverlaySnapshotter {
   readonly #store: Store;
   readonly #rows: SnapshotRows;
   readonly #root: string;
+  readonly #owner: LayerOwner | undefined;
   #lastNumber: number;
   /** Folders that are being made. */
   readonly #opening = new Set<number>();
@@ -44,15 +58,28 @@ class FolderSnapshotter implements OverlaySnapshotter {
   /** Writable layers whose folders are made but whose row is not written yet, and those whose row is gone. */
   readonly #withoutRow = new Map<string, number>();
 
-  constructor(store: Store, rows: SnapshotRows, root: string, lastNumber: number) {
+  constructor(
+    store: Store,
+    rows: SnapshotRows,
+    root: string,
+    lastNumber: number,
+    owner: LayerOwner | undefined,
+  ) {
     this.#store = store;
     this.#rows = rows;
     this.#root = root;
     this.#lastNumber = lastNumber;
+    this.#owner = owner;
   }
 
   #folder(number: number): string {
     return join(this.#root, String(number), "fs");
+  }
+
+  async #makeFolder(number: number): Promise<void> {
+    const folder = this.#folder(number);
+    await mkdir(folder, { mode: 0o755 });
+    if (this.#owner !== undefined) await chown(folder, this.#owner.uid, this.#owner.gid);
   }
 
   layers(chainId: string | undefined): StackedLayer[] {
@@ -96,7 +123,7 @@ class FolderSnapshotter implements OverlaySnapshotter {
     const number = ++this.#lastNumber;
     using _opening = this.#open(number);
     await mkdir(join(this.#root, String(number)), { mode: 0o711 });
-    await mkdir(this.#folder(number), { mode: 0o755 });
+    await this.#makeFolder(number);
     const work = join(this.#root, String(number), "work");
     if (writable) await mkdir(work, { mode: 0o711 });
     const draft: LayerDraft = { folder: this.#folder(number), lower, ...(writable ? { work } : {}) };
@@ -143,7 +170,7 @@ class FolderSnapshotter implements OverlaySnapshotter {
     using _opening = this.#open(number);
     await mkdir(join(this.#root, String(number)), { mode: 0o711 });
     await Promise.all([
-      mkdir(this.#folder(number), { mode: 0o755 }),
+      this.#makeFolder(number),
       mkdir(join(this.#root, String(number), "work"), { mode: 0o711 }),
     ]);
     this.#withoutRow.set(id, number);

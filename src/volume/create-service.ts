@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { EventLog } from "../events/index.ts";
@@ -17,6 +17,8 @@ export interface VolumeServiceOptions {
   readonly root: string;
   readonly events: EventLog;
   readonly shimPath: string;
+  /** Whose a new volume is; the engine's without one. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Ids of the containers, running or not, that have a volume among their mounts. */
   readonly usedBy: (name: string) => readonly string[];
 }
@@ -28,7 +30,7 @@ const ANONYMOUS_LABEL = "com.docker.volume.anonymous";
  * One volume is changed by one at a time.
  */
 export function createVolumeService(options: VolumeServiceOptions): VolumeService & ContainerVolumes {
-  const { store, root, events, shimPath, usedBy } = options;
+  const { store, root, events, shimPath, usedBy, owner } = options;
   const table = createVolumeTable(store);
   const locks = keyedMutex();
   /** Running containers by volume. */
@@ -63,6 +65,7 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
     validateOptions(driverOptions);
     const mountpoint = join(root, name, "_data");
     mkdirSync(mountpoint, { recursive: true, mode: 0o755 });
+    if (owner !== undefined) chownSync(mountpoint, owner.uid, owner.gid);
     const volume: Volume = {
       name,
       driver: "local",

@@ -57,6 +57,8 @@ export async function takeContext(
     const rules = ignoreRules(ignore.map(byteName));
     await removeIgnored(context.shim, mount.lower, rules, signal);
   }
+  // A step may have it mounted.
+  for (const tree of mount.lower) context.storedOwners?.handOverTree(tree);
   const owned = undo.move();
   return {
     tree: new SourceTree(context.shim, mount, sent?.digests),

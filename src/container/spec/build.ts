@@ -27,6 +27,8 @@ export interface SpecInput {
   readonly groupCount: number;
   /** Folders of an image's layers, topmost first. */
   readonly layersOf: (chainId: string) => readonly string[];
+  /** See UserMountInput. */
+  readonly shift: IdMaps | undefined;
 }
 
 const OCI_VERSION = "1.2.0";
@@ -58,6 +60,7 @@ export function buildSpec(input: SpecInput): Spec {
       layersOf: input.layersOf,
       groupCount,
       idMaps,
+      shift: input.shift,
     }),
     linux: {
       namespaces,

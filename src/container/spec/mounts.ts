@@ -59,12 +59,12 @@ export function mountsOf(input: MountInput): SpecMount[] {
   const kept = (list: SpecMount[]) => list.filter(({ destination }) => !taken.has(destination));
   return [
     ...kept(system),
-    ...kept(generatedMounts(files, host.ReadonlyRootfs, input.idMaps)),
+    ...kept(generatedMounts(files, host.ReadonlyRootfs, input.shift)),
     ...mounts.map((item) => userMount(item, input)),
   ];
 }
 
-const generatedMounts = (files: ContainerFiles, readonly: boolean, idMaps: IdMaps | undefined): SpecMount[] =>
+const generatedMounts = (files: ContainerFiles, readonly: boolean, shift: IdMaps | undefined): SpecMount[] =>
   (
     [
       ["/etc/resolv.conf", files.resolvConf],
@@ -73,7 +73,7 @@ const generatedMounts = (files: ContainerFiles, readonly: boolean, idMaps: IdMap
     ] as const
   ).map(([target, file]) => ({
     ...mount(target, "bind", file, "rbind", "rprivate", readonly ? "ro" : "rw"),
-    ...shiftedBy(idMaps),
+    ...shiftedBy(shift),
   }));
 
 /**
@@ -83,15 +83,15 @@ const generatedMounts = (files: ContainerFiles, readonly: boolean, idMaps: IdMap
 export function viewMountsOf(
   { definition }: ContainerRecord,
   files: ContainerFiles,
-  layersOf: UserMountInput["layersOf"],
+  { layersOf, shift }: Pick<UserMountInput, "layersOf" | "shift">,
 ): SpecMount[] {
   const { mounts, config, hostConfig, idMaps } = definition;
   const taken = new Set(mounts.map(({ Destination }) => Destination));
-  const generated = generatedMounts(files, hostConfig.ReadonlyRootfs, idMaps).filter(
+  const generated = generatedMounts(files, hostConfig.ReadonlyRootfs, shift).filter(
     ({ destination, source }) => !taken.has(destination) && existsSync(source),
   );
   const own = mounts.map((item) =>
-    userMount({ ...item, Propagation: "rprivate" }, { user: config.User, layersOf, idMaps }),
+    userMount({ ...item, Propagation: "rprivate" }, { user: config.User, layersOf, idMaps, shift }),
   );
   return [...generated, ...own];
 }

@@ -11,10 +11,12 @@ export interface UserMountInput {
   readonly layersOf: (chainId: string) => readonly string[];
   /** Of the container's user namespace. */
   readonly idMaps: IdMaps | undefined;
+  /** How what the engine keeps is shown in it; undefined when that is kept with the owners that it has there. */
+  readonly shift: IdMaps | undefined;
 }
 
 /** A mount that the user asked for. */
-export function userMount(item: ResolvedMount, { user, layersOf, idMaps }: UserMountInput): SpecMount {
+export function userMount(item: ResolvedMount, { user, layersOf, idMaps, shift }: UserMountInput): SpecMount {
   const { Type, Source, Destination, subpath } = item;
   const access = item.RW ? "rw" : "ro";
   if (Type === "tmpfs") {
@@ -26,7 +28,7 @@ export function userMount(item: ResolvedMount, { user, layersOf, idMaps }: UserM
       options: ["noexec", "nosuid", "nodev", ...own],
     };
   }
-  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId), subpath, idMaps);
+  if (item.image !== undefined) return imageMount(Destination, layersOf(item.image.chainId), subpath, shift);
   const options = [item.nonRecursive ? "bind" : "rbind", item.Propagation || "rprivate", access];
   if (!item.RW && !item.readonlyNonRecursive) options.push("rro");
   if (item.copyUp) options.push("copy-up");
@@ -37,7 +39,7 @@ export function userMount(item: ResolvedMount, { user, layersOf, idMaps }: UserM
     options,
     ...(subpath === undefined ? {} : { subpath }),
     ...(item.owner === undefined ? {} : ownersOf(item.owner, user, idMaps)),
-    ...(item.ownIds === true ? shiftedBy(idMaps) : {}),
+    ...(item.ownIds === true ? shiftedBy(shift) : {}),
   };
 }
 
@@ -55,7 +57,7 @@ function imageMount(
   destination: string,
   layers: readonly string[],
   subpath: string | undefined,
-  idMaps: IdMaps | undefined,
+  shift: IdMaps | undefined,
 ): SpecMount {
   const [only, second] = layers;
   const below = subpath === undefined ? {} : { subpath };
@@ -65,10 +67,10 @@ function imageMount(
       type: "bind",
       source: only,
       options: ["bind", "rprivate", "ro", "nosuid", "nodev"],
-      ...shiftedBy(idMaps),
+      ...shiftedBy(shift),
       ...below,
     };
-  if (subpath !== undefined && idMaps !== undefined)
+  if (subpath !== undefined && shift !== undefined)
     throw unsupported(
       "a path in an image of several layers cannot be mounted into a container with a user namespace",
     );
