@@ -21,9 +21,11 @@
 #include "init.h"
 #include "mounts.h"
 #include "netlink_send.h"
+#include "owned_network.h"
 #include "process.h"
 #include "rootpath.h"
 #include "scheduling.h"
+#include "user_namespace.h"
 
 /* What the operations share while they run. */
 struct state {
@@ -137,7 +139,8 @@ static int attach_root(const struct operation *op) {
     int tree = container->made[op->index].tree;
     if (tree < 0) tree = op->code == OP_ROOTFS_BIND ? mount_bind_tree(op, &state.failure) : mount_overlay_tree(op, place, &state.failure);
     state.root = mount_attach_root(tree, place, &state.failure);
-    return state.root < 0 ? -1 : become_root();
+    if (state.root < 0 || user_namespace_act_as_root(container->plan, &state.failure)) return -1;
+    return become_root();
 }
 
 static void warn_if(int clamped, const struct operation *op, const char *what) {
@@ -226,6 +229,7 @@ static int run(const struct operation *op) {
     const struct made_mount *made = &state.container->made[op->index];
     switch (op->code) {
     case OP_NETLINK: return op->f[0].u ? netlink(op) : 0;
+    case OP_OWNED_NETWORK: return owned_network_show(state.root, op, failure);
     case OP_MOUNT_PROPAGATION: return mount_propagation(op, failure);
     case OP_ROOTFS_OVERLAY:
     case OP_ROOTFS_BIND: return attach_root(op);

@@ -35,6 +35,7 @@
 #include "logfile.h"
 #include "modes.h"
 #include "netlink_send.h"
+#include "owned_network.h"
 #include "standby.h"
 #include "stdio_open.h"
 #include "task.h"
@@ -174,6 +175,7 @@ static int collect_clone(struct clone_args *args, int *cgroup) {
             args->flags |= CLONE_INTO_CGROUP;
             args->cgroup = (unsigned)*cgroup;
         }
+        if (op->code == OP_OWNED_NETWORK && owned_network_enter(op, &failure)) return -1;
         if (op->code == OP_NAMESPACE_JOIN && op->f[0].u == CLONE_NEWPID && !container.is_in_user_namespace) {
             AUTO_FD fd = open(op->f[1].s, O_RDONLY | O_CLOEXEC);
             if (fd < 0) return fail(&failure, "open", op->f[1].s);
@@ -216,6 +218,7 @@ static int clone_container(void) {
     }
     task.pid = (pid_t)pid;
     close(pair[1]);
+    if (owned_network_leave(&failure)) return -1;
     for (uint16_t i = 0; i < plan.count; i++) {
         if (made[i].tree >= 0) close(made[i].tree);
         if (made[i].above >= 0) close(made[i].above);

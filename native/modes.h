@@ -9,6 +9,7 @@ int mode_archive(int argc, char **argv);
 int mode_files(int argc, char **argv);
 int mode_netlink(int argc, char **argv);
 int mode_netlink_watch(int argc, char **argv);
+int mode_init(int argc, char **argv);
 int mode_identity(int argc, char **argv);
 int mode_names(int argc, char **argv);
 int mode_rootless(int argc, char **argv);

@@ -79,7 +79,8 @@ static unsigned count_of(const struct plan *plan, uint16_t code) {
 static int is_any_twice(const struct plan *plan) {
     static const uint16_t once[] = {OP_STDIO,  OP_LOG_FILE,    OP_OOM_WATCH, OP_PIVOT_ROOT, OP_USER,
                                     OP_EXEC,   OP_ENVIRONMENT, OP_CONSOLE,   OP_ID_MAP,     OP_CAPABILITIES,
-                                    OP_SECCOMP, OP_INIT,       OP_ADOPT,       OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED};
+                                    OP_SECCOMP, OP_INIT,       OP_ADOPT,       OP_START_SOCKET, OP_CONSOLE_SOCKET, OP_STDIO_INHERITED,
+                                    OP_OWNED_NETWORK};
     for (size_t i = 0; i < sizeof once / sizeof *once; i++)
         if (count_of(plan, once[i]) > 1) return 1;
     return 0;

@@ -35,6 +35,12 @@ int user_namespace_entered(const struct plan *plan) {
     return plan_find(plan, OP_ID_MAP) != NULL || user_namespace_joined(plan) != NULL;
 }
 
+/* Another runtime puts its process into one by itself, over layers that have its owners already. */
+static int has_shifted_root(const struct plan *plan) {
+    const struct operation *root = plan_find(plan, OP_ROOTFS_OVERLAY);
+    return root != NULL && root->f[4].n > 0;
+}
+
 /* Where ids of the namespace are the host's: as the plan makes it, or as the one that is joined has the layers. */
 static uint32_t host_uid(const struct plan *plan, uint32_t id) {
     const struct operation *map = plan_find(plan, OP_ID_MAP), *root = plan_find(plan, OP_ROOTFS_OVERLAY);
@@ -151,7 +157,7 @@ static int may_mount(void) {
 
 int user_namespace_mounts(const struct plan *plan, const char *place, struct made_mount *made, struct failure *failure) {
     for (uint16_t i = 0; i < plan->count; i++) made[i] = (struct made_mount){.tree = -1, .above = -1};
-    if (!user_namespace_entered(plan) || !may_mount()) return 0;
+    if ((!user_namespace_entered(plan) && !has_shifted_root(plan)) || !may_mount()) return 0;
     if (make_binds(plan, made, failure)) return -1;
     AUTO_FD own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     if (own < 0) return fail(failure, "open", "/proc/self/ns/mnt");
@@ -159,6 +165,11 @@ int user_namespace_mounts(const struct plan *plan, const char *place, struct mad
     int result = make_covered(plan, place, made, failure);
     if (setns(own, CLONE_NEWNS)) return fail(failure, "setns", "back to the own mounts");
     return result;
+}
+
+int user_namespace_act_as_root(const struct plan *plan, struct failure *failure) {
+    if (user_namespace_entered(plan) || !has_shifted_root(plan)) return 0;
+    return act_as(host_uid(plan, 0), host_gid(plan, 0), failure);
 }
 
 int user_namespace_enter(const struct plan *plan, struct failure *failure) {

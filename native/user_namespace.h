@@ -25,9 +25,15 @@ void user_namespace_root(const struct plan *plan, uid_t *uid, gid_t *gid);
 /*
  * Make the mounts of the plan whose sources are the host's, into made[index of the operation]. `place` is a folder that
  * things can be mounted on meanwhile, in a mount namespace that nobody else sees. Does nothing for a plan without a user
- * namespace, or when this process itself may not mount: then it is left to the new process.
+ * namespace whose layers are not another's either, or when this process itself may not mount: then it is left to the new process.
  */
 int user_namespace_mounts(const struct plan *plan, const char *place, struct made_mount *made, struct failure *failure);
+
+/*
+ * Be the namespace's root to file systems, up to execve(2): for who stays outside and makes files in layers that have
+ * its owners. Nothing for a plan whose process enters the namespace, or that has no such layers.
+ */
+int user_namespace_act_as_root(const struct plan *plan, struct failure *failure);
 
 /*
  * Put this process into a user namespace as the plan's OP_ID_MAP has it, as its root; nothing without such an operation.

@@ -157,6 +157,14 @@ const plans: Readonly<Record<string, LaunchPlan>> = {
       { op: "start-socket", path: "/run/oci/c0ffee/start.sock" },
       { op: "console-socket", path: "/run/oci/console.sock" },
       { op: "stdio-inherited", more: 2 },
+      {
+        op: "owned-network",
+        owner: {
+          uids: [{ containerId: 0, hostId: 100_000, size: 65_536 }],
+          gids: [{ containerId: 0, hostId: 100_000, size: 65_536 }],
+        },
+        target: "/run/oci/c0ffee/user",
+      },
       { op: "device-filter", group: "/sys/fs/cgroup/oci", program: new Uint8Array(16) },
       { op: "mount-from-namespace", namespace: "/proc/7/ns/mnt", source: "/dev/shm", target: "/dev/shm" },
       { op: "session-keyring", name: "_ses.c0ffee" },

@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
-import { invalid, unsupported } from "../errors/index.ts";
+import { invalid } from "../errors/index.ts";
 import { randomHex, wallClockNs } from "../platform/index.ts";
-import { OWN_RUNTIME } from "../runtime/foreign/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { validateHealth } from "./health/index.ts";
 import { resolveLinks } from "./links.ts";
@@ -47,10 +46,6 @@ export async function draftContainer(
   warnings.push(...validateHostConfig(hostConfig, config));
   const idMaps = hostConfig.UsernsMode === "host" ? undefined : context.idMaps;
   if (idMaps !== undefined) validateWithUserNamespace(hostConfig);
-  if (idMaps !== undefined && hostConfig.Runtime !== OWN_RUNTIME)
-    throw unsupported(
-      `the runtime ${hostConfig.Runtime} makes no containers in user namespaces: add --userns=host`,
-    );
   hostConfig = withDefaults(hostConfig, context.groups);
   validateHealth(config.Healthcheck);
   parseLogConfig(hostConfig.LogConfig);

@@ -25,7 +25,8 @@ export function ownCommand(): string[] {
   return [process.execPath, ...process.argv.slice(1, 2)];
 }
 
-/** A program can only be executed from a real file: the helper is written to `folder` once, under its content's hash. */
+/** A program can only be executed from a real file: the helper is written to `folder` once, under its content's hash. A
+ * container may have it as its init, whoever its user is. */
 export function installShim(folder: string): string {
   const embedded = globalThis.gantryEmbedded;
   if (embedded === undefined) return sourceTreeShimPath();
@@ -35,8 +36,8 @@ export function installShim(folder: string): string {
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   const temporary = `${path}.${randomHex(4)}`;
-  writeFileSync(temporary, bytes, { mode: 0o500 });
-  chmodSync(temporary, 0o500);
+  writeFileSync(temporary, bytes, { mode: 0o555 });
+  chmodSync(temporary, 0o555);
   renameSync(temporary, path);
   return path;
 }

@@ -4,30 +4,38 @@ import {
   chmodSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
+  mkdtempSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   createTestUser,
   GANTRY,
+  installCrun,
+  refuseIdmaps,
   runProgram,
   startDaemon,
   type TestDaemon,
+  TestMachine,
   type TestUser,
 } from "../harness/index.ts";
 
 let user: TestUser;
 let daemon: TestDaemon;
+let folder = "";
 beforeAll(async () => {
   user = createTestUser();
-  daemon = await startDaemon(["--userns-remap", user.name]);
+  folder = mkdtempSync(join(tmpdir(), "gantry-crun-"));
+  daemon = await startDaemon(["--userns-remap", user.name, "--add-runtime", `crun=${installCrun(folder)}`]);
 }, 60_000);
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
   user[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
 }, 60_000);
 
 const docker = async (...args: string[]) => {
@@ -221,6 +229,42 @@ RUN --mount=type=cache,target=/c touch /c/kept && rm -r /usr/sbin && mkdir /usr/
     await docker("rm", "-f", "donor", "foreign");
   }, 30_000);
 
+  test.each(["runc", "crun"])(
+    "is made by %s as well, with the same owners and its own network",
+    async (runtime) => {
+      // The runtime's process is in the user namespace when it looks up its root.
+      chmodSync(daemon.folder, 0o711);
+      const script =
+        "cat /proc/self/uid_map; touch /own /v/own; stat -c %u:%g /own /bin/busybox /etc/hosts /v /v/own /sys; " +
+        "ip link set lo mtu 60000 && echo network; ip route | grep -c ^default; echo again > /dev/stdout";
+      const flags = ["--runtime", runtime, "--init", "-v", `v-${runtime}:/v`, "--cap-add", "NET_ADMIN"];
+      const [map = "", ...rest] = (await sh(script, ...flags)).split("\n");
+      expect(map.trim().split(/\s+/)).toEqual(["0", String(user.subuid), "65536"]);
+      expect(rest.join(" ")).toBe("0:0 0:0 0:0 0:0 0:0 65534:65534 network 1 again");
+      await resident("foreign", "--runtime", runtime, "--ipc", "shareable");
+      expect(await docker("exec", "foreign", "id", "-u")).toBe("0");
+      const joins = [
+        "--network",
+        "container:foreign",
+        "--ipc",
+        "container:foreign",
+        "--pid",
+        "container:foreign",
+      ];
+      const seen =
+        "readlink /proc/self/ns/user; touch /own; stat -c %u /own /proc/1; ip -o -4 addr show eth0 | wc -l";
+      const [own, ...others] = (await sh(seen, "--runtime", runtime, ...joins)).split("\n");
+      expect([own, ...others]).toEqual([
+        await docker("exec", "foreign", "readlink", "/proc/self/ns/user"),
+        "0",
+        "0",
+        "1",
+      ]);
+      await docker("rm", "-f", "foreign");
+    },
+    60_000,
+  );
+
   test("keeps its user namespace over a restart of the daemon without the option", async () => {
     await resident("kept");
     await docker("exec", "kept", "touch", "/mine");
@@ -262,31 +306,103 @@ describe("--userns=host", () => {
   }, 30_000);
 });
 
-test("a daemon whose file system knows no idmapped mounts says so, and does not start", async () => {
-  const folder = join(daemon.folder, "ramfs");
-  mkdirSync(folder);
-  execFileSync("mount", ["-t", "ramfs", "none", folder]);
-  try {
-    const [program = "", ...own] = GANTRY;
-    const place = ["--data-root", join(folder, "data"), "--exec-root", join(daemon.folder, "ramfs-run")];
-    const host = ["-H", `unix://${daemon.folder}/r.sock`];
-    const start = await runProgram(program, [
-      ...own,
-      "daemon",
-      ...place,
-      ...host,
-      "--userns-remap",
-      user.name,
-    ]);
-    expect(start.exitCode).toBe(1);
-    expect(start.stderr).toContain(
-      `--userns-remap needs idmapped mounts, which this kernel or the file system of ${folder}/data does not have (mount_setattr`,
-    );
-    expect(readdirSync(join(folder, "data")).filter((name) => name.startsWith("idmap"))).toEqual([]);
-  } finally {
-    execFileSync("umount", [folder]);
-  }
-}, 30_000);
+test("where there are no idmapped mounts, owners are the host's on the disk, in a root apart", async () => {
+  const place = mkdtempSync(join(tmpdir(), "gantry-owners-"));
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => rmSync(place, { recursive: true }));
+  await refuseIdmaps(place);
+  cleanup.defer(() => void execFileSync("umount", [place]));
+  const options = ["--data-root", place, "--userns-remap", user.name];
+  const other = cleanup.use(await startDaemon(options));
+  const ask = async (...args: string[]) => {
+    const { exitCode, stdout, stderr } = await other.docker(...args);
+    if (exitCode !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+    return stdout.trim();
+  };
+  const root = join(place, `${user.subuid}.${user.subgid}`);
+  expect(await ask("info", "-f", "{{.DockerRootDir}}")).toBe(root);
+  expect(readFileSync(other.logFile, "utf8")).toContain("has no idmapped mounts (mount_setattr");
+
+  const context = join(other.folder, "context");
+  mkdirSync(context);
+  writeFileSync(join(context, "private"), "mine", { mode: 0o600 });
+  writeFileSync(
+    join(context, "Dockerfile"),
+    `FROM busybox
+COPY --chown=3:4 private /copied
+RUN --mount=type=bind,target=/context --mount=type=secret,id=s --mount=type=cache,target=/cache \
+  cat /context/private /run/secrets/s > /seen && touch /cache/x && stat -c %u:%g /cache /context/private /run/secrets/s >> /seen && \
+  chown 9:10 /seen && chmod 4755 /copied && rm -r /usr/sbin && mkdir /usr/sbin
+`,
+  );
+  const secret = `id=s,src=${join(context, "private")}`;
+  expect(await other.gantry("build", "-q", "-t", "built", "--secret", secret, context)).toMatchObject({
+    exitCode: 0,
+  });
+  const shown = [
+    "cat /seen",
+    "stat -c %u:%g:%a / /etc /seen /copied /etc/hosts /v",
+    "touch /v/file /own",
+    "ls /usr/sbin",
+  ];
+  const seen = await ask("run", "--name", "mine", "-v", "data:/v", "built", "sh", "-c", shown.join(";"));
+  expect(seen.split("\n")).toEqual([
+    ...["minemine0:0", "0:0", "0:0"],
+    ...["0:0:755", "0:0:755", "9:10:644", "3:4:4755", "0:0:644", "0:0:755"],
+  ]);
+  expect(ownersOf(join(root, "volumes/data/_data/file"))).toEqual([user.subuid, user.subgid]);
+
+  // What leaves the engine has the container's owners, and what comes in again as well.
+  const file = join(other.folder, "owned");
+  writeFileSync(file, "x");
+  execFileSync("chown", ["33:34", file]);
+  await ask("cp", file, "mine:/put");
+  await ask("commit", "mine", "committed");
+  const tar = join(other.folder, "image.tar");
+  await ask("save", "-o", tar, "committed");
+  await ask("rmi", "committed");
+  await ask("load", "-i", tar);
+  const owners = ["stat", "-c", "%u:%g", "/put", "/own", "/seen", "/copied"];
+  expect(await ask("run", "--rm", "committed", ...owners)).toBe("33:34\n0:0\n9:10\n3:4");
+  await ask("rm", "mine");
+  expect(await ask("diff", await ask("create", "--name", "later", "committed"))).toBe("");
+
+  await other.stop();
+  await other.restart(["--data-root", place]);
+  expect(await ask("ps", "-aq")).toBe("");
+  expect(await ask("run", "--rm", "busybox", "stat", "-c", "%u:%g", "/bin/busybox", "/etc")).toBe("0:0\n0:0");
+  await other.stop();
+  await other.restart();
+  expect(await ask("ps", "-aq", "--no-trunc", "-f", "name=later")).not.toBe("");
+}, 60_000);
+
+test("the user of --userns-remap default is made with the next free ids, once", async () => {
+  // A machine whose /etc is its own: users and ranges that are made stay in it.
+  await using machine = await TestMachine.start(`
+    mount -n -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work
+    mount -n -t overlay none -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+    printf 'first:100000:65536\\nsecond:300000:70000\\n' > /etc/subuid
+    printf 'first:100000:65536\\n' > /etc/subgid`);
+  await using other = await startDaemon(["--userns-remap", "default"], machine);
+  const passwd = await machine.sh("getent passwd dockremap; getent group dockremap");
+  expect(passwd).toMatch(/^dockremap:x:\d+:\d+:.*:\/bin\/false\ndockremap:x:\d+:$/);
+  const ranges = "grep dockremap /etc/subuid /etc/subgid";
+  const made = "/etc/subuid:dockremap:370000:65536\n/etc/subgid:dockremap:165536:65536";
+  expect(await machine.sh(ranges)).toBe(made);
+  const maps = ["run", "--rm", "busybox", "cat", "/proc/self/uid_map", "/proc/self/gid_map"];
+  expect((await other.docker(...maps)).stdout.trim().split(/\s+/)).toEqual([
+    "0",
+    "370000",
+    "65536",
+    "0",
+    "165536",
+    "65536",
+  ]);
+  await other.stop();
+  await other.restart();
+  expect(await machine.sh(ranges)).toBe(made);
+  expect(readFileSync("/etc/passwd", "utf8")).not.toContain("dockremap");
+}, 60_000);
 
 test("a daemon whose user has no subordinate ids does not start", async () => {
   using poor = createTestUser({ withoutRanges: true });

@@ -1,4 +1,6 @@
+export { installCrun } from "./crun.ts";
 export { GANTRY, startDaemon, type TestDaemon } from "./daemon.ts";
+export { refuseIdmaps } from "./idmapped.ts";
 export { TestMachine } from "./machine.ts";
 export { type Finished, type ProgramOptions, runProgram } from "./program.ts";
 export { packRootFileSystem } from "./root-file-system.ts";

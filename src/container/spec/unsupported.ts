@@ -1,5 +1,4 @@
 import { unsupported } from "../../errors/index.ts";
-import { OWN_RUNTIME } from "../../runtime/foreign/index.ts";
 import type { ContainerConfig, HostConfig } from "../../wire/index.ts";
 
 /** What a request can ask for that this version of the engine does not have: never ignored, refused in one sentence. */
@@ -7,10 +6,6 @@ const REFUSALS: readonly [
   asked: (host: HostConfig, config: ContainerConfig) => boolean,
   sentence: string | ((host: HostConfig) => string),
 ][] = [
-  [
-    (host) => host.Init === true && host.Runtime !== OWN_RUNTIME,
-    "--init is a part of the engine's own runtime: another one cannot have it",
-  ],
   [
     (host) => Object.keys(host.StorageOpt ?? {}).length > 0,
     "--storage-opt is not supported: the overlay snapshotter has no quotas",

@@ -12,5 +12,5 @@ export {
   type StdioInput,
   stdioOperation,
 } from "./compile.ts";
-export { areSameMaps, hostIdOf, specIdMappings } from "./id-maps.ts";
+export { areSameMaps, hostIdOf, idMapEntries, specIdMappings } from "./id-maps.ts";
 export { compileMount, MOUNT_OPTIONS } from "./mounts.ts";

@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import type { CgroupLayout } from "../cgroup/index.ts";
 import { oomWatch } from "../cgroup/index.ts";
-import { compileMount, type StdioInput, stdioOperation } from "../compile/index.ts";
+import { compileMount, idMapEntries, type StdioInput, stdioOperation } from "../compile/index.ts";
 import type { LaunchPlan, Operation, Propagation } from "../plan/index.ts";
-import type { Process, Spec, SpecMount } from "../spec/index.ts";
+import type { Linux, Process, Spec, SpecMount } from "../spec/index.ts";
 import type { BundleStore, RuntimeBundle } from "./bundle.ts";
 import { globalOptions } from "./command.ts";
 import { type ConfigInput, configText, type Identity, processText } from "./config.ts";
@@ -20,6 +21,8 @@ export interface ForeignInput extends Common {
   readonly spec: Spec;
   readonly seccomp: ConfigInput["seccomp"];
   readonly hooks: ConfigInput["hooks"];
+  /** Mounted into the container as the first program, when it is to have an init. */
+  readonly init?: string;
   /** The union root's folders. */
   readonly root: Operation;
   /** Where the shim mounts it. */
@@ -45,6 +48,9 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
   const { staged, filled, left } = sortMounts(spec.mounts, paths.staging);
   const [own, network] = splitSysctls(linux.sysctl);
   const hasNetwork = linux.namespaces.some(({ type, path }) => type === "network" && path === undefined);
+  const user = linux.namespaces.find(({ type }) => type === "user");
+  const isOwned = hasNetwork && user !== undefined;
+  const userFile = isOwned ? join(paths.staging, "user") : user?.path;
   const { consoleSocket, pidFile } = paths;
   const terminal = spec.process.terminal ? ["--console-socket", consoleSocket] : [];
   return {
@@ -60,11 +66,12 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
           when: "at-launch",
         },
         { op: "namespace-new", kind: "mount" },
-        ...(hasNetwork ? [{ op: "namespace-new" as const, kind: "net" as const }] : []),
+        ...(hasNetwork && !isOwned ? [{ op: "namespace-new" as const, kind: "net" as const }] : []),
         ...oomWatch(input.layout, linux.cgroupsPath),
         ...input.network,
         ...(hasNetwork ? network.map(([key, value]): Operation => ({ op: "sysctl", key, value })) : []),
         { op: "mount-propagation", propagation: linux.rootfsPropagation as Propagation },
+        ...(isOwned ? [ownedNetwork(linux, user.path, join(paths.staging, "user"))] : []),
         ...staged,
         input.root,
         ...filled,
@@ -89,17 +96,43 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
       containerId: id,
       kind: "container",
       document: configText({
-        spec,
+        spec: input.init === undefined ? spec : withInit(spec),
         identity: input.identity,
         seccomp: input.seccomp,
         hooks: input.hooks,
         root: input.rootFolder,
-        mounts: left,
+        mounts: input.init === undefined ? left : [...left, initMount(input.init)],
+        userFile,
         sysctl: Object.fromEntries(own),
       }),
     },
   };
 }
+
+/** The container's own user namespace, or the one that it joins. */
+const ownedNetwork = (linux: Linux, joined: string | undefined, target: string): Operation => ({
+  op: "owned-network",
+  owner:
+    joined === undefined
+      ? { uids: idMapEntries(linux.uidMappings ?? []), gids: idMapEntries(linux.gidMappings ?? []) }
+      : { path: joined },
+  target,
+});
+
+/** As Docker names and calls it, for whoever looks at a container's processes. */
+const INIT = "/sbin/docker-init";
+
+const withInit = (spec: Spec): Spec => ({
+  ...spec,
+  process: { ...spec.process, args: [INIT, "--", ...spec.process.args] },
+});
+
+const initMount = (program: string): SpecMount => ({
+  destination: INIT,
+  type: "bind",
+  source: program,
+  options: ["bind", "rprivate", "ro", "nosuid", "nodev"],
+});
 
 export interface ForeignExecInput extends Common {
   readonly containerId: string;

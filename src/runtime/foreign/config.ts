@@ -24,6 +24,8 @@ export interface ConfigInput {
   /** In place of the specification's own. */
   readonly mounts: readonly SpecMount[];
   readonly sysctl: Readonly<Record<string, string>>;
+  /** A user namespace that is there already, when the container is to be in one. */
+  readonly userFile: string | undefined;
 }
 
 /** config.json of a bundle (OCI runtime-spec 1.0.2, what every runtime knows). */
@@ -52,11 +54,13 @@ export function configText(input: ConfigInput): string {
       ]),
     ),
     linux: {
-      namespaces: linux.namespaces.map(({ type, path }) =>
-        type === "network" && path === undefined
-          ? { type, path: OWN_NETWORK }
-          : { type, ...(path ? { path } : {}) },
-      ),
+      namespaces: linux.namespaces.map(({ type, path }) => {
+        const own = type === "network" ? OWN_NETWORK : type === "user" ? input.userFile : undefined;
+        const file = path ?? own;
+        return file === undefined ? { type } : { type, path: file };
+      }),
+      uidMappings: linux.uidMappings,
+      gidMappings: linux.gidMappings,
       devices: linux.devices,
       cgroupsPath: linux.cgroupsPath,
       resources: resourcesOf(linux.resources),

@@ -55,6 +55,10 @@ function fieldsOf(o: Operation): Field[] {
       return [NAMESPACE_FLAGS[o.kind]];
     case "namespace-join":
       return [NAMESPACE_FLAGS[o.kind], o.path];
+    case "owned-network":
+      return "path" in o.owner
+        ? ["", "", o.owner.path, o.target]
+        : [idMap(o.owner.uids), idMap(o.owner.gids), "", o.target];
     case "id-map":
       return [idMap(o.uids), idMap(o.gids), o.allowSetgroups];
     case "netlink":

@@ -36,6 +36,7 @@ export const OPERATIONS = {
   "namespace-new": { code: 10, phase: "clone", fields: { kind: "u" } },
   "namespace-join": { code: 11, phase: "clone", fields: { kind: "u", path: "s" } },
   "cgroup-join": { code: 12, phase: "clone", fields: { path: "s", version: "u" } },
+  "owned-network": { code: 13, phase: "clone", fields: { uids: "s", gids: "s", joined: "s", target: "s" } },
   "id-map": { code: 20, phase: "link", fields: { uids: "s", gids: "s", setgroups: "u" } },
   netlink: {
     code: 21,

@@ -5,7 +5,7 @@
  * each of four phases, and reports a failure as the index of the operation, its opcode and the errno.
  *
  *   host       in the shim, before the new process exists        (cgroup-create, write-file, log-file, …)
- *   clone      the arguments of clone3(2) and setns(2)           (namespace-new, namespace-join, cgroup-join of v2)
+ *   clone      the arguments of clone3(2) and setns(2)           (namespace-new, namespace-join, owned-network, cgroup-join of v2)
  *   link       in the shim, with the new process waiting          (id-map, netlink where=host)
  *   container  in the new process, up to its execve(2)            (everything else)
  *
@@ -118,6 +118,15 @@ export type Operation =
    * spares the global lock and its RCU grace period (13 ms measured) that a write of a pid to `cgroup.procs` takes.
    */
   | { readonly op: "cgroup-join"; readonly path: string; readonly version: 1 | 2 }
+  /**
+   * A new network namespace that belongs to a user namespace, a new one with these maps or that of a namespace file. The
+   * process is in the first and not in the second, whose file is mounted at `target` in its mount namespace.
+   */
+  | {
+      readonly op: "owned-network";
+      readonly owner: IdMaps | { readonly path: string };
+      readonly target: string;
+    }
   // ── link ────────────────────────────────────────────────────────────────────────────────────────────────────
   | ({ readonly op: "id-map"; readonly allowSetgroups: boolean } & IdMaps)
   /**

@@ -109,6 +109,11 @@ const MEANINGS: Meanings = {
     call: ({ kind, path }) => `setns(open(${quote(path)}), ${namespaceFlagName(kind)})`,
     why: "the namespace of another container, or of somebody who keeps it",
   },
+  "owned-network": {
+    call: ({ joined, target }) =>
+      `setns(${joined === "" ? "a new user namespace" : `open(${quote(joined)})`}), unshare(CLONE_NEWNET), setns(CLONE_NEWNET), mount(…, ${quote(target)}, MS_BIND)`,
+    why: "the network belongs to the user namespace that another runtime will put the container into",
+  },
   "cgroup-join": {
     call: ({ path, version }) =>
       version === 1n
