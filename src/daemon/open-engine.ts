@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packTree } from "../archive/index.ts";
 import * as build from "../build/index.ts";
@@ -93,6 +93,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const { execRoot, name } = options;
   const idMaps = userNamespaceOf(options, log);
   mkdirSync(options.dataRoot, { recursive: true, mode: 0o710 });
+  // Also one that was there: a setuid program of an image is not for the machine's users (CVE-2021-41091).
+  chmodSync(options.dataRoot, 0o710);
   mkdirSync(execRoot, { recursive: true, mode: 0o711 });
   stack.use(
     lockDatabaseFile(

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { chmodSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runProgram, startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -57,6 +58,50 @@ test("/proc/sys and /sys are read-only, and stay so", async () => {
     mount -o remount,rw /proc/sys 2>/dev/null && echo remounted; umount /proc/sys 2>/dev/null && echo unmounted; true`;
   expect(await shell(script)).toBe("");
   expect(readFileSync("/proc/sys/kernel/core_pattern", "utf8")).toBe(before);
+}, 60_000);
+
+test("a sysctl that is asked for sets itself and nothing else (CVE-2022-0811)", async () => {
+  const pattern = "/proc/sys/kernel/core_pattern";
+  const before = readFileSync(pattern, "utf8");
+  const asked = [
+    "kernel.shm_rmid_forced=1+kernel.core_pattern=|/bin/sh",
+    "kernel.core_pattern=|/bin/sh",
+    "net.ipv4/../../kernel/core_pattern=|/bin/sh",
+    "net/../kernel/core_pattern=|/bin/sh",
+    "net..kernel.core_pattern=|/bin/sh",
+    "fs.mqueue/../../kernel.core_pattern=|/bin/sh",
+    "net.ipv4.conf.%2e%2e/%2e%2e/kernel/core_pattern=|/bin/sh",
+  ];
+  // The kernel takes a number up to a line's end, and then no more than that.
+  await daemon.docker("run", "--rm", "--sysctl", `kernel.shm_rmid_forced=1\n${asked[1]}`, "busybox", "true");
+  expect(readFileSync(pattern, "utf8")).toBe(before);
+  for (const sysctl of asked) {
+    const { exitCode } = await daemon.docker("run", "--rm", "--sysctl", sysctl, "busybox", "true");
+    expect([sysctl, exitCode === 0, readFileSync(pattern, "utf8")]).toEqual([sysctl, false, before]);
+  }
+}, 60_000);
+
+test("nobody but root goes through the data root to what containers have made (CVE-2021-41091)", async () => {
+  const script = "cp /bin/busybox /own; chmod 4755 /own; echo mine > /file; chmod 777 /file; sleep 1000";
+  await docker("run", "-d", "--name", "layer", "-v", "open:/v", "busybox", "sh", "-c", script);
+  const root = join(daemon.folder, "data");
+  const upper = await docker("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "layer");
+  expect(upper).toStartWith(root);
+  const files = [
+    join(upper, "file"),
+    join(upper, "own"),
+    join(root, "volumes/open/_data"),
+    join(root, "gantry.db"),
+  ];
+  const asNobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "stat"];
+  // As on a machine, where others go through the folders above; and as if an administrator had opened the root itself once.
+  chmodSync(daemon.folder, 0o755);
+  for (const file of files) expect((await runProgram("setpriv", [...asNobody, file])).exitCode).toBe(1);
+  await daemon.stop();
+  chmodSync(root, 0o755);
+  await daemon.restart();
+  for (const file of files) expect((await runProgram("setpriv", [...asNobody, file])).exitCode).toBe(1);
+  await docker("rm", "-f", "-v", "layer");
 }, 60_000);
 
 test("control groups can be neither written nor mounted anew, and show no release_agent (CVE-2022-0492)", async () => {

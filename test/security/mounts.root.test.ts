@@ -140,6 +140,71 @@ test("what the runtime writes below /proc goes to the kernel, or nowhere (CVE-20
   );
   expect(exitCode).not.toBe(0);
   expect(readFileSync(fake, "utf8")).toBe("untouched");
+  // A link in the true procfs's place of a sysctl: the write would go to another one, or to what is labelled there.
+  const sys = place("sys");
+  mkdirSync(join(sys, "net/core"), { recursive: true });
+  const before = readFileSync("/proc/sys/kernel/core_pattern", "utf8");
+  for (const to of [
+    "/proc/sys/kernel/core_pattern",
+    "/proc/sysrq-trigger",
+    "/proc/self/attr/exec",
+    "../../../1/oom_score_adj",
+  ]) {
+    rmSync(join(sys, "net/core/somaxconn"), { force: true });
+    symlinkSync(to, join(sys, "net/core/somaxconn"));
+    const flags = ["-v", `${sys}:/proc/sys`, "--sysctl", "net.core.somaxconn=99"];
+    expect([to, (await run(...flags, "busybox", "true")).exitCode === 0]).toEqual([to, false]);
+  }
+  expect(readFileSync("/proc/sys/kernel/core_pattern", "utf8")).toBe(before);
+}, 60_000);
+
+test("mounts of a build step are made and taken away within its root (CVE-2024-23651, CVE-2024-23652)", async () => {
+  const outside = place("build-outside");
+  mkdirSync(join(outside, "stub"));
+  writeFileSync(join(outside, "secret"), "of the host");
+  writeFileSync(join(outside, "empty"), "");
+  const context = place("build-context");
+  symlinkSync(outside, join(context, "way"));
+  const steps = [
+    // The place of a mount that is gone when the step ends, and leads elsewhere.
+    `RUN --mount=type=cache,target=/d/stub mv /d /e && ln -s ${outside} /d`,
+    `RUN --mount=type=tmpfs,target=/f/stub mv /f /g && ln -s ${outside} /f`,
+    `RUN --mount=type=secret,id=s,target=/h/empty mv /h /i && ln -s ${outside} /h`,
+    // Sources that are links: in the context, in another stage, in a cache that an earlier step has filled.
+    "RUN --mount=type=bind,source=way,target=/m ls /m",
+    "RUN --mount=type=bind,from=links,source=/way,target=/m ls /m",
+    "RUN --mount=type=cache,from=links,source=/way,id=c,target=/m ls /m",
+    `RUN --mount=type=cache,id=l,target=/c rm -rf /c/x && ln -s ${outside} /c/x`,
+    "RUN --mount=type=cache,id=l,target=/c --mount=type=cache,id=o,target=/c/x/in true",
+  ];
+  for (const step of steps) {
+    const text = `FROM busybox AS links\nRUN ln -s ${outside} /way\nFROM busybox\n${step}\n`;
+    writeFileSync(join(context, "Dockerfile"), text);
+    const secret = ["--secret", `id=s,src=${join(outside, "secret")}`];
+    const { stdout, stderr } = await daemon.gantry(
+      "build",
+      "--no-cache",
+      "--progress",
+      "plain",
+      ...secret,
+      context,
+    );
+    expect([step, /^.*\b(secret|empty)$/m.test(`${stdout}${stderr}`.replaceAll(step, ""))]).toEqual([
+      step,
+      false,
+    ]);
+    expect(readdirSync(outside).sort()).toEqual(["empty", "secret", "stub"]);
+  }
+}, 120_000);
+
+test("a build step has a build's rights, unless whoever asks for the build allows more (CVE-2024-23653)", async () => {
+  const context = place("build-rights");
+  writeFileSync(
+    join(context, "Dockerfile"),
+    "FROM busybox\nRUN --security=insecure mount -t tmpfs none /mnt && echo moun\\ted\n",
+  );
+  const { exitCode, stderr } = await daemon.gantry("build", "--progress", "plain", context);
+  expect([exitCode === 0, stderr.includes("mounted")]).toEqual([false, false]);
 }, 60_000);
 
 test("mounts made inside are not seen outside, and ending a container unmounts nothing outside", async () => {
