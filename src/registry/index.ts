@@ -14,6 +14,7 @@ export {
   type ImageIndex,
   type ImageManifest,
   isForeign,
+  parseArtifact,
   parseManifest,
   selectPlatform,
 } from "./manifest.ts";

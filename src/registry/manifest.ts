@@ -20,7 +20,13 @@ export interface ImageManifest {
 
 export interface ImageIndex {
   readonly kind: "index";
-  readonly manifests: readonly (Descriptor & { readonly platform?: Platform })[];
+  readonly manifests: readonly IndexEntry[];
+}
+
+export interface IndexEntry extends Descriptor {
+  readonly platform?: Platform;
+  /** The manifest of the same index that this one only says something of (BuildKit, attestation-storage.md). */
+  readonly attests?: string;
 }
 
 export const MANIFEST_TYPES = [
@@ -71,6 +77,13 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
   return { kind: "manifest", config, layers: value.layers.map(layer) };
 }
 
+/** Config and layers of a manifest, of whatever types they are. Throws invalid. */
+export function parseArtifact(bytes: Uint8Array): Descriptor[] {
+  const { config, layers } = parseJson(bytes);
+  if (!Array.isArray(layers)) throw invalid("the registry's answer is no manifest");
+  return [config, ...layers].map(descriptor);
+}
+
 const CONFIG_TYPES: readonly string[] = [
   "application/vnd.oci.image.config.v1+json",
   "application/vnd.docker.container.image.v1+json",
@@ -96,15 +109,17 @@ function layer(value: unknown): Descriptor {
 const isWebAddress = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
 
 /** The entry of an index for a platform, by the rules of `choosePlatform`. Throws not-found in Docker's words. */
-export function selectPlatform(index: ImageIndex, wanted: Platform): ImageIndex["manifests"][number] {
+export function selectPlatform(index: ImageIndex, wanted: Platform): IndexEntry {
   const found = choosePlatform(index.manifests, wanted);
   if (found !== undefined) return found;
   throw notFound(`no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
 }
 
-function indexEntry(value: unknown): ImageIndex["manifests"][number] {
-  const plain = descriptor(value);
-  const { platform } = asObject(value);
+function indexEntry(value: unknown): IndexEntry {
+  const { platform, annotations = {} } = asObject(value);
+  const { "vnd.docker.reference.type": type, "vnd.docker.reference.digest": subject } = asObject(annotations);
+  const attests = type === "attestation-manifest" && typeof subject === "string" ? { attests: subject } : {};
+  const plain = { ...descriptor(value), ...attests };
   if (platform === undefined) return plain;
   const { os, architecture, variant } = asObject(platform);
   if (typeof os !== "string" || typeof architecture !== "string") return plain;

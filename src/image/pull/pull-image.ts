@@ -22,6 +22,7 @@ import { fullName, fullRepository } from "../names.ts";
 import { progressOf, type Report } from "../progress/index.ts";
 import { publishImageEvent } from "../publish.ts";
 import type { PullOptions } from "../service.ts";
+import { fetchAttestation } from "./fetch-attestation.ts";
 import { checkPlatform, fetchImage } from "./fetch-image.ts";
 import { chooseImage } from "./remote-image.ts";
 
@@ -139,8 +140,15 @@ async function pullReference(
     const prepared =
       present === undefined ? await fetchImage(context, image, lease, report, signal) : undefined;
     const id = parseDigest(image.manifest.config.digest);
+    // Of an image that is here in another form nothing was said.
+    const isThis = present === undefined || present.manifestDigest === image.source.digest;
+    const attestation =
+      parsed.kind === "index" && isThis
+        ? await fetchAttestation(context, repository, parsed, image.source.digest, lease, signal)
+        : undefined;
     return context.store.transaction(() => {
       if (prepared !== undefined) context.table.insert(prepared);
+      if (attestation !== undefined) context.table.setAttestation(id, attestation);
       return keepNames(context, reference, parseDigest(top.digest), id);
     });
   });

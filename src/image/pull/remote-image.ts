@@ -60,16 +60,30 @@ export async function readConfig(
   descriptor: Descriptor,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  if (descriptor.size > MAX_CONFIG_BYTES)
-    throw invalid(`the image config has over ${MAX_CONFIG_BYTES} bytes`);
+  return readSmallBlob(
+    context,
+    repository,
+    descriptor,
+    { what: "image config", limit: MAX_CONFIG_BYTES },
+    signal,
+  );
+}
+
+/** A blob as a whole, from the store or the registry. Throws invalid for a larger one, or one that is not what its digest says. */
+export async function readSmallBlob(
+  context: ImageContext,
+  repository: Repository,
+  descriptor: Descriptor,
+  { what, limit }: { readonly what: string; readonly limit: number },
+  signal: AbortSignal,
+): Promise<Buffer> {
+  if (descriptor.size > limit) throw invalid(`the ${what} has over ${limit} bytes`);
   const digest = parseDigest(descriptor.digest);
-  if ((await context.content.find(digest)) !== undefined)
-    return context.content.read(digest, MAX_CONFIG_BYTES);
+  if ((await context.content.find(digest)) !== undefined) return context.content.read(digest, limit);
   const chunks: Uint8Array[] = [];
   for await (const chunk of repository.blob(descriptor, signal)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  if (digestOf(bytes) !== descriptor.digest) {
-    throw invalid(`image config verification failed for digest ${descriptor.digest}`);
-  }
+  if (digestOf(bytes) !== descriptor.digest)
+    throw invalid(`${what} verification failed for digest ${descriptor.digest}`);
   return bytes;
 }

@@ -14,6 +14,7 @@ import {
   platformRank,
 } from "../../registry/index.ts";
 import type { ProgressMessage } from "../../wire/index.ts";
+import type { Attestation } from "../attestation.ts";
 import { attestedIndex } from "../attestations.ts";
 import type { ImageContext } from "../context.ts";
 import type { Lease } from "../leases.ts";
@@ -123,42 +124,45 @@ class Push {
     const whole = await withCompressedLayers(this.#context, image, this.#lease, this.#signal);
     this.#hold(whole);
     await this.#blobs(whole);
-    const attested = platform === undefined ? await this.#attestation(whole) : undefined;
-    if (attested !== undefined) {
-      await this.#target.pushManifest(tag, attested, MEDIA.index, this.#signal);
-      return this.#done(whole, tag, digestOf(attested), attested.length);
-    }
+    const attestation = platform === undefined ? this.#context.table.attestationOf(whole.id) : undefined;
+    if (attestation !== undefined) await this.#attestation(whole, attestation);
     const index = platform === undefined ? await findIndex(this.#context, whole) : undefined;
     if (index !== undefined && (await this.#others(whole, index))) {
       await this.#manifest(whole, whole.manifestDigest);
       await this.#target.pushManifest(tag, index.bytes, index.mediaType, this.#signal);
       return this.#done(whole, tag, index.digest, index.bytes.length);
     }
-    const size = await this.#manifest(whole, tag);
     if (index !== undefined) {
       this.#report({
         status:
           "Info → Not all multiplatform-content is present and only the available single-platform image was pushed",
       });
     }
+    if (attestation !== undefined) return this.#attested(whole, attestation, tag);
+    const size = await this.#manifest(whole, tag);
     this.#done(whole, tag, whole.manifestDigest, size);
   }
 
-  /** Push what is said of an image, after its manifest, which it has as its subject. Gives the index of both. */
-  async #attestation(image: ImageRecord): Promise<Buffer | undefined> {
-    const { content, table } = this.#context;
-    const attestation = table.attestationOf(image.id);
-    if (attestation === undefined) return undefined;
-    const size = await this.#manifest(image, image.manifestDigest);
-    const index = attestedIndex(image, size, attestation);
-    for (const digest of [...attestation.blobs, attestation.manifest, digestOf(index)])
-      this.#lease.add(digest);
+  /** Push what is said of an image, after its manifest, which it may have as its subject. */
+  async #attestation(image: ImageRecord, attestation: Attestation): Promise<void> {
+    const { content } = this.#context;
+    await this.#manifest(image, image.manifestDigest);
+    for (const digest of [...attestation.blobs, attestation.manifest]) this.#lease.add(digest);
     for (const digest of attestation.blobs)
       await this.#blob(digest, (await content.find(digest))?.sizeBytes ?? 0, undefined, this.#signal);
     const manifest = await content.read(attestation.manifest, MAX_DOCUMENT_BYTES);
     await this.#target.pushManifest(attestation.manifest, manifest, MEDIA.manifest, this.#signal);
+  }
+
+  /** Let a tag be an index of the image and what is said of it. */
+  async #attested(image: ImageRecord, attestation: Attestation, tag: string): Promise<void> {
+    const { content } = this.#context;
+    const size = (await content.find(image.manifestDigest))?.sizeBytes ?? 0;
+    const index = attestedIndex(image, size, attestation);
+    this.#lease.add(digestOf(index));
     await content.put(index);
-    return index;
+    await this.#target.pushManifest(tag, index, MEDIA.index, this.#signal);
+    this.#done(image, tag, digestOf(index), index.length);
   }
 
   #hold(image: ImageRecord): void {

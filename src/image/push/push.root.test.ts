@@ -124,6 +124,77 @@ test("without the other images the one that is here goes out, and that is said; 
   );
 });
 
+/** An index of these manifests of the repository, and of what is said of the first, in BuildKit's form. */
+function attestedIndexOf(repository: string, manifests: readonly string[]) {
+  const entryOf = (digest: string, more = {}) => {
+    const size = stored(`${repository} ${digest}`).length;
+    return { mediaType: OCI_MANIFEST, digest, size, ...more };
+  };
+  const statement = Buffer.from('{"_type":"https://in-toto.io/Statement/v0.1"}');
+  const config = Buffer.from('{"architecture":"unknown","os":"unknown"}');
+  const said = registry.addManifest(
+    repository,
+    "said",
+    {
+      schemaVersion: 2,
+      mediaType: OCI_MANIFEST,
+      config: {
+        mediaType: "application/vnd.oci.image.config.v1+json",
+        digest: registry.addBlob(config),
+        size: config.length,
+      },
+      layers: [
+        {
+          mediaType: "application/vnd.in-toto+json",
+          digest: registry.addBlob(statement),
+          size: statement.length,
+        },
+      ],
+    },
+    OCI_MANIFEST,
+  );
+  const attests = {
+    "vnd.docker.reference.type": "attestation-manifest",
+    "vnd.docker.reference.digest": manifests[0],
+  };
+  const entries = [
+    ...manifests.map((digest, at) =>
+      entryOf(digest, { platform: { os: "linux", architecture: ["amd64", "arm64"][at] } }),
+    ),
+    entryOf(said, { platform: { os: "unknown", architecture: "unknown" }, annotations: attests }),
+  ];
+  const document = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: entries };
+  const index = registry.addManifest(repository, "attested", document, OCI_INDEX);
+  return { index, said, statement: digestOf(statement) };
+}
+
+test("what is said of an image goes along: in the same index, or in one of its own when other machines' are missing", async () => {
+  const { amd64 } = await indexOfTwo("app");
+  const { index, said, statement } = attestedIndexOf("app", [amd64]);
+  await pull("app:attested");
+  moveAway("app:attested", "copy");
+  expect(digestIn(await push("copy:v1"))).toBe(index);
+  expect(`${digestOf(stored(`copy ${said}`))}`).toBe(said);
+  expect(registry.blobs.has(statement)).toBe(true);
+
+  registry.manifests.clear();
+  const two = await indexOfTwo("both");
+  const both = attestedIndexOf("both", [two.amd64, two.arm64]);
+  await pull("both:attested");
+  moveAway("both:attested", "part");
+  const lines = await push("part:v1");
+  expect(lines.join()).toContain("Not all multiplatform-content is present");
+  const { manifests } = JSON.parse(stored("part v1").toString("utf8"));
+  expect(manifests.map(({ digest }: { digest: string }) => digest)).toEqual([two.amd64, both.said]);
+});
+
+test("statements that are not what their digests say fail the pull", async () => {
+  const { amd64 } = await indexOfTwo("app");
+  const { statement } = attestedIndexOf("app", [amd64]);
+  registry.blobs.set(statement, Buffer.from('{"_type":"https://in-toto.io/Statement/v0.2"}'));
+  await expect(pull("app:attested")).rejects.toThrow("verif");
+});
+
 test("a registry that dies in the middle of an upload fails the push; the next one goes through", async () => {
   // Larger than what goes in one request.
   await localImage("app:v1", [await tar("large", 6 << 20)]);
