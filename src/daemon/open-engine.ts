@@ -255,6 +255,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         userNamespaces: idMaps !== undefined,
         runtimes,
         rootless: options.rootless !== undefined,
+        cdiFolders: cdiFolders(options),
         warnings: networks.openPortWarnings(),
       }),
   };

@@ -63,6 +63,8 @@ export interface EngineFacts {
   readonly userNamespaces: boolean;
   readonly runtimes: Runtimes;
   readonly rootless: boolean;
+  /** Where descriptions of devices are looked for. */
+  readonly cdiFolders: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -122,7 +124,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     NCPU: cpus().length,
     MemTotal: totalmem(),
     GenericResources: null,
-    CDISpecDirs: [],
+    CDISpecDirs: [...facts.cdiFolders],
     FirewallBackend: { Driver: "nftables", Info: [] },
     DockerRootDir: facts.dataRoot,
     HttpProxy: process.env.HTTP_PROXY ?? "",
