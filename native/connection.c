@@ -81,11 +81,6 @@ void connection_give(struct connection *connection, const char *bytes, size_t si
     connection->pending_size += (uint32_t)size;
 }
 
-void connections_drop_served(void) {
-    for (size_t i = 0; i < MAX_CONNECTIONS; i++)
-        if (connections[i].fd >= 0 && connections[i].attached && connections[i].pending_size == 0) connection_drop(&connections[i]);
-}
-
 int connections_held_back(void) {
     for (size_t i = 0; i < MAX_CONNECTIONS; i++)
         if (connections[i].fd >= 0 && connections[i].pending_size > 0) return 1;

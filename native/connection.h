@@ -45,8 +45,6 @@ void connections_broadcast(uint8_t kind, const void *body, uint32_t size);
 void connection_give(struct connection *connection, const char *bytes, size_t size);
 /* Give what is pending; returns -1 when the connection is gone. */
 int connection_give_pending(struct connection *connection);
-/* Drop the attachments that have taken all there was: the task has ended. */
-void connections_drop_served(void);
 /* Has any attachment not taken all of its output? */
 int connections_held_back(void);
 

@@ -7,7 +7,7 @@
 int exit_record_reserve(struct task *task);
 /* Write STATE_FOLDER/exit as a whole (temporary file, rename). Returns its descriptor for exit_record_sync, or -1. */
 int exit_record_write(const struct task *task);
-/* Make it durable; apart from the writing, so that nobody who waits for the end waits for the disk. */
+/* Make it durable. */
 void exit_record_sync(const struct task *task, int record);
 
 #endif

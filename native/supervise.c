@@ -32,6 +32,8 @@
 static struct task *task;
 static int forgotten;
 static int start_requested;
+/* Of the exit record, while the disk does not have it; else -1. */
+static int unsynced_record = -1;
 /* The command of another runtime that is to make the process, while it has not ended; else NULL. */
 static const struct operation *runtime;
 /* The process waits for its runtime's word, which whoever asks for the start gives next. */
@@ -135,7 +137,8 @@ static void take_sync(void) {
 
 /*
  * The first process was reaped. With a pid namespace of its own everything else is dead by now, so what the pipes
- * hold is all there is. The record is on disk before anybody hears of the end.
+ * hold is all there is. The record is written before anybody hears of the end, and synced when the shim goes: nobody who
+ * waits for the end waits for the disk.
  */
 static void end_task(int status) {
     take_sync();
@@ -146,7 +149,7 @@ static void end_task(int status) {
     cgroup_kill_all();
     stdio_finish();
     task->phase = TASK_ENDED;
-    int record = exit_record_write(task);
+    unsynced_record = exit_record_write(task);
     struct {
         uint32_t code, signal, oom;
         uint64_t started, ended;
@@ -154,9 +157,6 @@ static void end_task(int status) {
                                       htobe64(task->started_ns), htobe64(task->ended_ns)};
     connections_broadcast(FRAME_ENDED, &body, sizeof body);
     cgroup_remove_all();
-    /* Who reads the output need not wait for the disk. */
-    connections_drop_served();
-    exit_record_sync(task, record);
 }
 
 /* Its process is the task's now; or there is none, and that is the end. */
@@ -258,12 +258,13 @@ static void serve(const struct source *source, short events, int signals) {
 /* After the end: close attachments that have had everything, and go when nobody needs an answer any more. */
 static int is_finished(void) {
     if (task->phase != TASK_ENDED) return 0;
-    connections_drop_served();
     int controls = 0, attached = 0;
     for (size_t i = 0; i < MAX_CONNECTIONS; i++) {
-        if (connections[i].fd < 0) continue;
-        if (connections[i].attached) attached++;
-        else controls++;
+        struct connection *connection = &connections[i];
+        if (connection->fd < 0) continue;
+        if (!connection->attached) controls++;
+        else if (connection->pending_size > 0) attached++;
+        else connection_drop(connection);
     }
     return attached == 0 && (forgotten || controls == 0);
 }
@@ -302,5 +303,7 @@ int supervise(struct task *cared_for, int control) {
             if (set[i].revents) serve(&sources[i], set[i].revents, signals);
         if (connections_lost_input()) stdio_end_input();
     }
+    /* An engine that has forgotten the task has written its end down; without one this record is all there is of it. */
+    if (!forgotten) exit_record_sync(task, unsynced_record);
     return 0;
 }

@@ -9,8 +9,8 @@ import { exited, restarting } from "./state.ts";
 import { releaseVolumes } from "./volume-use.ts";
 
 /**
- * A container's process tree has ended: release what the start took, write the exit down, tell everybody who waits,
- * then let `--rm` have its way. Resolves with whether the restart policy wants another start. Never rejects: the end
+ * A container's process tree has ended: release what the start took, write the exit down, tell everybody who waits, then
+ * let `--rm` have its way. The task, whose folder has the only other record of the end, goes after that. Resolves with whether the restart policy wants another start. Never rejects: the end
  * of a container is nobody's request.
  */
 export async function handleEnd(
@@ -26,7 +26,7 @@ export async function handleEnd(
     const record = context.table.get(id);
     if (record === undefined || live.task !== task) return false;
     live.task = undefined;
-    await Promise.all([context.network.close(id), task.remove()]);
+    await context.network.close(id);
     await releaseVolumes(context, record);
 
     const policy = record.definition.hostConfig.RestartPolicy;
@@ -37,6 +37,7 @@ export async function handleEnd(
     const seconds = (status.exitedAtNs - status.startedAtNs) / 1_000_000_000n;
     notify(context, after, "die", { exitCode: String(status.exitCode), execDuration: String(seconds) });
     settle(live.exitWaiters, { statusCode: status.exitCode });
+    await task.remove();
     if (record.definition.hostConfig.AutoRemove && !restart)
       await removeStopped(context, after, { volumes: true });
   } catch (error) {
