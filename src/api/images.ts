@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { invalid } from "../errors/index.ts";
+import { invalid, notFound } from "../errors/index.ts";
 import { parseImageConfig } from "../image/index.ts";
+import { formatPlatform, parsePlatform, platformRank } from "../registry/index.ts";
 import type { ImageInspect, ImageSummary } from "../wire/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { bodyOf, readJson, sendJson, sendNothing } from "./exchange.ts";
@@ -30,9 +31,11 @@ export const imageRoutes: Routes = {
     );
   },
   "GET /images/{name}/json": async (x) => {
+    requirePlatforms(x, x.query.all("platform"));
     sendJson(x, 200, withVirtualSize(x, x.engine.images.inspect(name(x))));
   },
   "GET /images/{name}/history": async (x) => {
+    requirePlatforms(x, x.query.all("platform"));
     sendJson(x, 200, x.engine.images.history(name(x)));
   },
   "POST /commit": async (x) => {
@@ -58,6 +61,7 @@ export const imageRoutes: Routes = {
     sendNothing(x, 201);
   },
   "DELETE /images/{name}": async (x) => {
+    requirePlatforms(x, x.query.all("platforms"));
     const { query } = x;
     sendJson(
       x,
@@ -149,6 +153,20 @@ function platformOf(text: string): string | undefined {
     return [os, architecture, variant].filter((part) => typeof part === "string" && part !== "").join("/");
   } catch (cause) {
     throw invalid(`failed to parse platform: ${text}`, { cause });
+  }
+}
+
+/** An image is here for one platform. Throws not-found in Docker's words when one that the client means is another. */
+function requirePlatforms(x: Exchange, texts: readonly string[]): void {
+  for (const text of texts) {
+    const wanted = platformOf(text);
+    if (wanted === undefined) continue;
+    const { Os: os, Architecture: architecture, Variant } = x.engine.images.inspect(name(x));
+    const actual = { os, architecture, ...(Variant ? { variant: Variant } : {}) };
+    if (platformRank(actual, parsePlatform(wanted)) !== undefined) continue;
+    throw notFound(
+      `image with reference ${name(x)} was found but its platform (${formatPlatform(actual)}) does not match the specified platform (${wanted})`,
+    );
   }
 }
 

@@ -25,6 +25,7 @@ async function main(words: readonly string[]): Promise<number> {
     await print(`Gantry version ${ENGINE_VERSION}\n`);
     return 0;
   }
+  if (values.has("config")) process.env.DOCKER_CONFIG = values.string("config");
   const [first, ...others] = rest;
   if (first === undefined || (first === "help" && others.length === 0) || values.bool("help")) {
     const { mainHelp } = await import("./command/main-help.ts");

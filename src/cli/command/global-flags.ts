@@ -3,6 +3,7 @@ import type { Flag } from "./flags.ts";
 
 /** What may stand before the command. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
+  string("config", "Folder of the client's settings and accounts (default $DOCKER_CONFIG, then ~/.docker)"),
   bool("help", "Print usage"),
   string(
     "host",

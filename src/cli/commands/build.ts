@@ -49,6 +49,7 @@ export const build: Command = {
     string("cpuset-mems", "Memory nodes in which to allow execution (0-3, 0,1)"),
     string("file", 'Name of the Dockerfile (default "PATH/Dockerfile"; "-" for stdin)', { short: "f" }),
     string("iidfile", "Write the image ID to a file"),
+    bool("force-rm", "Keep no intermediate containers, also after a failure (none are ever kept)"),
     list("label", "Set metadata for an image"),
     string("memory", "Memory limit", { short: "m", type: "bytes" }),
     string("memory-swap", "Memory plus swap; -1 for unlimited swap", { type: "bytes" }),
@@ -63,6 +64,7 @@ export const build: Command = {
     string("progress", "How progress is shown: auto, tty, plain, quiet, rawjson", { fallback: "auto" }),
     bool("pull", "Always look for a newer base image"),
     bool("quiet", "Print the image ID only", { short: "q" }),
+    bool("rm", "Keep no intermediate containers after a success (none are ever kept)", { fallback: "true" }),
     string("sbom", 'Shorthand for "--attest type=sbom" (true)'),
     list("secret", "Secret for the build (id=ID,src=FILE or id=ID,env=NAME)"),
     list("security-opt", "Security options"),
@@ -75,6 +77,8 @@ export const build: Command = {
   minArgs: 1,
   maxArgs: 1,
   async run({ flags, args: [place = ""], client }) {
+    if (!flags.bool("rm"))
+      throw new ExitError(1, "--rm=false is not supported: a build has no intermediate containers to keep");
     const [context, { Platform }] = await Promise.all([
       contextOf(place, flags.string("file")),
       client.json<VersionReply>("GET", "/version"),

@@ -1,9 +1,10 @@
 import { humanDuration, humanSize } from "../../units/index.ts";
 import type { ImageHistoryItem } from "../../wire/index.ts";
-import { bool, type Command, FORMAT_FLAG } from "../command/command.ts";
+import { bool, type Command, FORMAT_FLAG, string } from "../command/command.ts";
 import { type Column, printList } from "../output/list.ts";
 import { print } from "../output/print.ts";
 import { ellipsis, shortId } from "../output/words.ts";
+import { platformQuery } from "../run/platform.ts";
 import { segment } from "./each.ts";
 
 export const history: Command = {
@@ -15,12 +16,15 @@ export const history: Command = {
     FORMAT_FLAG,
     bool("human", "Print sizes and dates for people", { short: "H", fallback: "true" }),
     bool("no-trunc", "Do not shorten output"),
+    string("platform", "Of the image for this platform (os/arch[/variant])"),
     bool("quiet", "Print image IDs only", { short: "q" }),
   ],
   minArgs: 1,
   maxArgs: 1,
   async run({ flags, args: [name = ""], client }) {
-    const rows = await client.json<ImageHistoryItem[]>("GET", `/images/${segment(name)}/history`);
+    const rows = await client.json<ImageHistoryItem[]>("GET", `/images/${segment(name)}/history`, {
+      platform: platformQuery(flags.string("platform")),
+    });
     const whole = flags.bool("no-trunc");
     const format = flags.string("format");
     if (flags.bool("quiet") && format === "") {

@@ -10,12 +10,8 @@ import { printError, printLine, writeOut } from "../output/print.ts";
 import { showProgress } from "../output/progress.ts";
 import { sourceOf, writeFileWhole } from "../run/files.ts";
 import { pullImage } from "../run/image.ts";
-import { parsePlatformFlag } from "../run/platform.ts";
+import { platformQuery } from "../run/platform.ts";
 import { segment } from "./each.ts";
-
-/** A platform as the API wants it; undefined for "". */
-const platformQuery = (text: string): string | undefined =>
-  text === "" ? undefined : JSON.stringify(parsePlatformFlag(text));
 
 export const tag: Command = {
   name: "tag",
@@ -52,6 +48,7 @@ export const rmi: Command = {
   flags: [
     bool("force", "Remove the image even if containers or other names use it", { short: "f" }),
     bool("no-prune", "Keep its parents without a name"),
+    list("platform", "Remove it only if it is for this platform (os/arch[/variant])"),
   ],
   minArgs: 1,
   async run({ flags, args, client }) {
@@ -61,6 +58,7 @@ export const rmi: Command = {
         const removed = await client.json<ImageDeleteItem[]>("DELETE", `/images/${segment(name)}`, {
           force: flags.bool("force") ? 1 : undefined,
           noprune: flags.bool("no-prune") ? 1 : undefined,
+          platforms: flags.list("platform").flatMap((text) => platformQuery(text) ?? []),
         });
         for (const item of removed)
           await printLine("Deleted" in item ? `Deleted: ${item.Deleted}` : `Untagged: ${item.Untagged}`);

@@ -1,8 +1,9 @@
-import { ApiError } from "../../client/index.ts";
+import { ApiError, type QueryValues } from "../../client/index.ts";
 import { bool, type Command, INSPECT_FORMAT_FLAG, type Invocation, string } from "../command/command.ts";
 import { sentenceOf } from "../command/execute.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { print, printError } from "../output/print.ts";
+import { platformQuery } from "../run/platform.ts";
 import { compileTemplate } from "../template/index.ts";
 import { segment } from "./each.ts";
 
@@ -49,7 +50,7 @@ export const inspectImage: Command = {
   name: "image inspect",
   usage: "[OPTIONS] IMAGE [IMAGE...]",
   description: "Display detailed information on one or more images",
-  flags: [INSPECT_FORMAT_FLAG],
+  flags: [INSPECT_FORMAT_FLAG, string("platform", "Of the image for this platform (os/arch[/variant])")],
   minArgs: 1,
   run: (invocation) => inspectAll(invocation, ["image"]),
 };
@@ -75,7 +76,10 @@ export const inspectVolume: Command = {
 async function inspectAll({ flags, args, client }: Invocation, kinds: readonly Kind[]): Promise<number> {
   const format = flags.string("format");
   const template = format === "" || format === "json" ? undefined : compileTemplate(format);
-  const size = flags.bool("size") ? 1 : undefined;
+  const queries: Partial<Record<Kind, QueryValues>> = {
+    container: { size: flags.bool("size") ? 1 : undefined },
+    image: { platform: platformQuery(flags.string("platform")) },
+  };
   const found: unknown[] = [];
   const failures: string[] = [];
   for (const name of args) {
@@ -93,7 +97,7 @@ async function inspectAll({ flags, args, client }: Invocation, kinds: readonly K
   async function find(name: string): Promise<unknown> {
     for (const kind of kinds) {
       try {
-        return await client.json("GET", PATHS[kind](segment(name)), kind === "container" ? { size } : {});
+        return await client.json("GET", PATHS[kind](segment(name)), queries[kind]);
       } catch (error) {
         if (!(error instanceof ApiError && error.status === 404) || kinds.length === 1) throw error;
       }

@@ -4,7 +4,7 @@ import { bool, type Command, string } from "../command/command.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { printLine } from "../output/print.ts";
 import { showProgress } from "../output/progress.ts";
-import { parsePlatformFlag } from "../run/platform.ts";
+import { platformQuery } from "../run/platform.ts";
 
 export const push: Command = {
   name: "push",
@@ -29,7 +29,7 @@ export const push: Command = {
     const platform = flags.string("platform");
     const query = {
       tag: all ? "" : tag,
-      platform: platform === "" ? undefined : JSON.stringify(parsePlatformFlag(platform)),
+      platform: platformQuery(platform),
     };
     const headers = await registryAuthHeader(registry);
     const name = image.replace(/:[^:/]+$/, "");
