@@ -101,7 +101,7 @@ describe.each([
     {
       await using terminal = new Terminal();
       await terminal.run(`${client} attach ${container}`);
-      await terminal.type("", "Enter");
+      // The shell draws its prompt again without being asked.
       await terminal.until("/ #");
       await terminal.type("echo marked: $marked", "Enter");
       await terminal.until("marked: yes");

@@ -41,12 +41,17 @@ export const attach: Command = {
       flags.bool("sig-proxy") && !Config.Tty
         ? proxySignals((signal) => client.json("POST", `${path}/kill`, { signal }))
         : () => {};
+    const resize = (rows: number, columns: number) =>
+      client.json("POST", `${path}/resize`, { h: rows, w: columns });
     try {
+      // A program draws itself again when its terminal changes; one that keeps its size would leave the screen empty.
+      if (Config.Tty && process.stdout.isTTY)
+        await resize((process.stdout.rows ?? 0) + 1, (process.stdout.columns ?? 0) + 1);
       const outcome = await runSession(channel, {
         tty: Config.Tty,
         stdin,
         detachKeys: flags.optional("detach-keys"),
-        resize: (rows, columns) => client.json("POST", `${path}/resize`, { h: rows, w: columns }),
+        resize,
       });
       return outcome === "detached" ? 0 : await ended.exitCode;
     } finally {
