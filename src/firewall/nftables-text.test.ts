@@ -22,7 +22,7 @@ test("rules are told with the sets that they look into, and without those that l
     } as const,
   ];
   expect(told({ networks: [network("br0", false)], published, open: [] })).toEqual([
-    'raw: iifname { "br0" } ip daddr 127.0.0.0/8 drop',
+    'raw: ip daddr 127.0.0.0/8 iifname { "br0" } drop',
     "prerouting: ip daddr 127.0.0.0/8 return",
     "prerouting: meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . th dport map { tcp . 8080 : 172.18.0.2 . 80 }",
     "output: meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . th dport map { tcp . 8080 : 172.18.0.2 . 80 }",
@@ -30,8 +30,7 @@ test("rules are told with the sets that they look into, and without those that l
     'postrouting: oifname { "br0" } ct status dnat ip saddr { 172.18.0.0/16 } masquerade',
     'postrouting: oifname != { "br0" } ip saddr { 172.18.0.0/16 } masquerade',
     'forward: iifname . oifname { "br0" . "br0" } accept',
-    'forward: oifname { "br0" } ct state established,related accept',
-    'forward: iifname { "br0" } ct state established,related accept',
+    "forward: ct state established,related accept",
     'forward: oifname { "br0" } ct status dnat accept',
     'forward: oifname { "br0" } drop',
     'forward: iifname { "br0" } accept',

@@ -2,7 +2,9 @@ import type { ExplainedRule, FilteredNetwork, OpenPort, PublishedPort, RuleSet }
 
 /**
  * The rules in the language of nft(8). All that differs from network to network and from port to port are elements of
- * sets and maps, so that a packet costs the same few look-ups however many there are, and no change touches a rule.
+ * sets and maps, so that a packet costs the same few look-ups however many there are, and no change touches a rule. What
+ * tells most packets apart without a look-up stands first: with br_netfilter every packet within a bridge comes past, also
+ * those of other engines' bridges.
  */
 export function tableText(table: string, rules: RuleSet): string {
   return [
@@ -124,7 +126,7 @@ function chains(table: string): string {
   chain raw {
     type filter hook prerouting priority raw; policy accept;
     comment "with route_localnet a container could reach what listens on the host's loopback"
-    iifname @bridges ip daddr 127.0.0.0/8 drop
+    ip daddr 127.0.0.0/8 iifname @bridges drop
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
@@ -149,8 +151,7 @@ function chains(table: string): string {
     iifname . oifname @within accept
     iifname @internal drop
     oifname @internal drop
-    oifname @bridges ct state established,related accept
-    iifname @bridges ct state established,related accept
+    ct state established,related accept
     oifname @bridges ct status dnat accept
     oifname @unprotected accept
     oifname @routed icmp type echo-request accept
