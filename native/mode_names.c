@@ -1,7 +1,8 @@
 /*
  * gantry-shim names SOCKET: the name server's sockets inside containers' network namespaces, which the daemon cannot
- * open itself. Questions are passed to the daemon as they are, its answers back. The sockets outlive the daemon: while
- * it is away questions wait in them, and the next daemon answers. Ends when it has no sockets and no daemon.
+ * open itself. Questions are passed to the daemon as they are, its answers back; and servers that a container was given
+ * are asked from where it is. The sockets outlive the daemon: while it is away questions wait in them, and the next
+ * daemon answers. Ends when it has no sockets and no daemon.
  *
  * The daemon connects to SOCKET; the newest connection is the daemon. Frames in both directions: length u32 of what
  * follows, kind u8, key u64 (one per namespace, the daemon's choice), body. All numbers are little-endian.
@@ -22,6 +23,7 @@
 
 #include "cleanup.h"
 #include "modes.h"
+#include "names_upstream.h"
 
 enum kind {
     BEGIN = 1,  /* every place is doubtful until it is opened again */
@@ -30,6 +32,9 @@ enum kind {
     CLOSE = 4,
     ANSWER = 5, /* token u64, message */
     QUESTION = 6, /* token u64, message */
+    ASK = 7,    /* token u64, server and message as in names_upstream.h; answered by any number of REPLY */
+    REPLY = 8,  /* token u64, what arrived; empty when no more will */
+    FORGET = 9, /* token u64: no more replies to it are wanted */
 };
 
 #define MAX_PLACES 8192
@@ -43,7 +48,7 @@ enum kind {
 /* One container's namespace. A free place has the descriptor -1. */
 struct place {
     uint64_t key;
-    int udp, tcp;
+    int udp, tcp, namespace;
     uint32_t generation;
     uint8_t doubtful;
 };
@@ -59,7 +64,7 @@ struct connection {
     uint8_t question[2 + MAX_QUESTION];
 };
 
-enum source { SOURCE_LISTENER, SOURCE_DAEMON, SOURCE_WORK, SOURCE_UDP, SOURCE_TCP, SOURCE_CONNECTION };
+enum source { SOURCE_LISTENER, SOURCE_DAEMON, SOURCE_WORK, SOURCE_UDP, SOURCE_TCP, SOURCE_CONNECTION, SOURCE_UPSTREAM };
 
 static struct place places[MAX_PLACES];
 static uint32_t places_end, places_used;
@@ -78,9 +83,11 @@ static int watch(int set, int fd, enum source source, uint32_t index) {
 
 static void close_place(struct place *place) {
     if (place->udp < 0) return;
+    upstreams_forget_key(place->key);
     close(place->udp);
     close(place->tcp);
-    place->udp = place->tcp = -1;
+    close(place->namespace);
+    place->udp = place->tcp = place->namespace = -1;
     place->generation = ++generations;
     places_used--;
 }
@@ -111,15 +118,19 @@ static int bound_socket(int type, uint16_t port) {
     return fd;
 }
 
-/* Both sockets are made in the container's namespace; this process itself does not stay in it. */
-static int open_sockets(const char *path, uint16_t port, int *udp, int *tcp) {
-    AUTO_FD namespace = open(path, O_RDONLY | O_CLOEXEC);
-    if (namespace < 0 || setns(namespace, CLONE_NEWNET)) return -1;
-    *udp = bound_socket(SOCK_DGRAM, port);
-    *tcp = *udp < 0 ? -1 : bound_socket(SOCK_STREAM, port);
+/* Sockets are made in a container's namespace; this process itself does not stay in it. */
+static void return_home(void) {
     int saved = errno;
     if (setns(home_namespace, CLONE_NEWNET)) _exit(1);
     errno = saved;
+}
+
+static int open_sockets(int namespace, uint16_t port, int *udp, int *tcp) {
+    if (setns(namespace, CLONE_NEWNET)) return -1;
+    *udp = bound_socket(SOCK_DGRAM, port);
+    *tcp = *udp < 0 ? -1 : bound_socket(SOCK_STREAM, port);
+    return_home();
+    int saved = errno;
     if (*tcp >= 0) return 0;
     if (*udp >= 0) close(*udp);
     errno = saved;
@@ -136,8 +147,10 @@ static uint32_t open_place(uint64_t key, uint16_t port, const char *path) {
     place = free_place();
     if (!place) return ENOSPC;
     place->udp = -1;
-    if (open_sockets(path, port, &udp, &tcp)) return (uint32_t)errno;
-    *place = (struct place){.key = key, .udp = udp, .tcp = tcp, .generation = ++generations};
+    AUTO_FD namespace = open(path, O_RDONLY | O_CLOEXEC);
+    if (namespace < 0 || open_sockets(namespace, port, &udp, &tcp)) return (uint32_t)errno;
+    *place = (struct place){.key = key, .udp = udp, .tcp = tcp, .namespace = namespace, .generation = ++generations};
+    namespace = -1;
     places_used++;
     uint32_t index = (uint32_t)(place - places);
     if (watch(work, udp, SOURCE_UDP, index) || watch(work, tcp, SOURCE_TCP, index)) {
@@ -150,6 +163,7 @@ static uint32_t open_place(uint64_t key, uint16_t port, const char *path) {
 
 static void leave_daemon(void) {
     if (daemon_fd < 0) return;
+    upstreams_forget_all();
     (void)epoll_ctl(control, EPOLL_CTL_DEL, work, NULL);
     close(daemon_fd);
     daemon_fd = -1;
@@ -255,6 +269,27 @@ static void answer_tcp(const struct place *place, uint64_t token, const uint8_t 
         drop_connection(connection);
 }
 
+/* `size` bytes of what arrived have been put behind head and token already. */
+static void tell_reply(uint64_t key, uint64_t token, uint32_t size) {
+    memcpy(outgoing + HEAD_BYTES, &token, TOKEN_BYTES);
+    tell_daemon(REPLY, key, TOKEN_BYTES + size);
+}
+
+static void ask_upstream(const struct place *place, uint64_t key, uint64_t token, const uint8_t *body, uint32_t size) {
+    int failed = 1;
+    if (place && setns(place->namespace, CLONE_NEWNET) == 0) {
+        failed = upstream_ask(key, token, body, size, work, SOURCE_UPSTREAM);
+        return_home();
+    }
+    if (failed) tell_reply(key, token, 0);
+}
+
+static void read_upstream(uint32_t number) {
+    uint64_t key, token;
+    ssize_t got = upstream_follow(number, outgoing + HEAD_BYTES + TOKEN_BYTES, MAX_MESSAGE, &key, &token);
+    if (got >= 0) tell_reply(key, token, (uint32_t)got);
+}
+
 static void obey(const uint8_t *frame, uint32_t size) {
     uint64_t key, token;
     uint16_t port;
@@ -262,7 +297,7 @@ static void obey(const uint8_t *frame, uint32_t size) {
     memcpy(&key, frame + 1, 8);
     const uint8_t *body = frame + 9;
     uint32_t body_size = size - 9;
-    struct place *place = kind == CLOSE || kind == ANSWER ? find_place(key) : NULL;
+    struct place *place = kind == CLOSE || kind == ANSWER || kind == ASK ? find_place(key) : NULL;
     switch (kind) {
     case BEGIN:
         for (uint32_t i = 0; i < places_end; i++) places[i].doubtful = 1;
@@ -286,6 +321,13 @@ static void obey(const uint8_t *frame, uint32_t size) {
         if (!place || body_size < TOKEN_BYTES) return;
         memcpy(&token, body, TOKEN_BYTES);
         (token & TOKEN_OF_TCP ? answer_tcp : answer_udp)(place, token, body + TOKEN_BYTES, body_size - TOKEN_BYTES);
+        break;
+    case ASK:
+    case FORGET:
+        if (body_size < TOKEN_BYTES) return;
+        memcpy(&token, body, TOKEN_BYTES);
+        if (kind == FORGET) upstream_forget(token);
+        else ask_upstream(place, key, token, body + TOKEN_BYTES, body_size - TOKEN_BYTES);
         break;
     }
 }
@@ -341,6 +383,8 @@ static void work_off(void) {
         enum source source = (enum source)(events[i].data.u64 >> 32);
         if (source == SOURCE_CONNECTION) {
             if (connections[index].fd >= 0) read_connection(&connections[index]);
+        } else if (source == SOURCE_UPSTREAM) {
+            read_upstream(index);
         } else if (places[index].udp >= 0) {
             if (source == SOURCE_UDP) read_udp(&places[index]);
             else accept_tcp(&places[index]);
@@ -355,6 +399,7 @@ int mode_names(int argc, char **argv) {
     signal(SIGINT, SIG_IGN);
     prctl(PR_SET_NAME, "gantry-names", 0, 0, 0);
     for (uint32_t i = 0; i < MAX_CONNECTIONS; i++) connections[i].fd = -1;
+    upstreams_init();
     home_namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     control = epoll_create1(EPOLL_CLOEXEC);
     work = epoll_create1(EPOLL_CLOEXEC);

@@ -1,4 +1,4 @@
-export type { Upstream } from "./forward.ts";
+export type { Upstream } from "./ask.ts";
 export { type NamesRelay, openNamesRelay } from "./relay.ts";
 export {
   createHostServers,

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, on, once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { errnoOf, internal } from "../errors/index.ts";
+import { ipBytes, parseIp } from "../units/index.ts";
+import { type Ask, DNS_PORT, type Transport } from "./ask.ts";
 import { errnoName } from "./errno.ts";
 
 /**
@@ -16,14 +18,28 @@ export interface NamesRelay extends AsyncDisposable {
   retain(places: readonly { key: bigint; namespace: string; port: number }[]): Promise<bigint[]>;
 }
 
-/** Says what is to be answered to a question from the namespace `key`; undefined for silence. */
+/**
+ * Says what is to be answered to a question from the namespace `key`; undefined for silence. `askFromClient` asks servers
+ * from that namespace.
+ */
 export type Responder = (
   key: bigint,
   message: Buffer,
-  transport: "udp" | "tcp",
+  transport: Transport,
+  askFromClient: Ask,
 ) => Promise<Buffer | undefined>;
 
-const KIND = { BEGIN: 1, END: 2, OPEN: 3, CLOSE: 4, ANSWER: 5, QUESTION: 6 } as const;
+const KIND = {
+  BEGIN: 1,
+  END: 2,
+  OPEN: 3,
+  CLOSE: 4,
+  ANSWER: 5,
+  QUESTION: 6,
+  ASK: 7,
+  REPLY: 8,
+  FORGET: 9,
+} as const;
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = 9;
 const TOKEN_BYTES = 8;
@@ -73,6 +89,9 @@ async function startRelay({ shimPath, socketPath }: NamesRelayOptions): Promise<
 
 function relayOver(socket: Socket, respond: Responder): NamesRelay {
   const opening = new Map<bigint, (errno: number) => void>();
+  /** By token: questions to servers; "reply" comes with what arrived, empty at the end. */
+  const asking = new Map<bigint, EventEmitter>();
+  let lastToken = 0n;
   let rest: Buffer = Buffer.alloc(0);
   const send = (kind: number, key: bigint, ...body: Buffer[]) => {
     const head = Buffer.alloc(LENGTH_BYTES + HEAD_BYTES);
@@ -82,15 +101,37 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
     head.writeBigUInt64LE(key, LENGTH_BYTES + 1);
     socket.write(Buffer.concat([head, ...body]));
   };
+  const askFrom = (key: bigint): Ask =>
+    async function* (address, transport, message, limit) {
+      const token = Buffer.alloc(TOKEN_BYTES);
+      token.writeBigUInt64LE(++lastToken);
+      const replies = new EventEmitter();
+      asking.set(lastToken, replies);
+      try {
+        const arriving = on(replies, "reply", { signal: limit });
+        send(KIND.ASK, key, token, serverBytes(address, transport), message);
+        for await (const [arrived] of arriving) {
+          if (arrived.length === 0) return;
+          yield arrived;
+        }
+      } finally {
+        asking.delete(token.readBigUInt64LE());
+        if (!socket.destroyed) send(KIND.FORGET, key, token);
+      }
+    };
   const hear = (frame: Buffer) => {
     const kind = frame[0];
     const key = frame.readBigUInt64LE(1);
     const body = frame.subarray(HEAD_BYTES);
     if (kind === KIND.OPEN) opening.get(key)?.(body.readUInt32LE(0));
+    if (kind === KIND.REPLY) {
+      const arrived = Buffer.from(body.subarray(TOKEN_BYTES));
+      asking.get(body.readBigUInt64LE(0))?.emit("reply", arrived);
+    }
     if (kind !== KIND.QUESTION) return;
     const token = Buffer.from(body.subarray(0, TOKEN_BYTES));
     const transport = (token.readBigUInt64LE(0) & TCP_TOKEN) === 0n ? "udp" : "tcp";
-    respond(key, Buffer.from(body.subarray(TOKEN_BYTES)), transport).then(
+    respond(key, Buffer.from(body.subarray(TOKEN_BYTES)), transport, askFrom(key)).then(
       (answer) => {
         if (answer !== undefined && !socket.destroyed) send(KIND.ANSWER, key, token, answer);
       },
@@ -109,6 +150,7 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
   });
   const fail = () => {
     for (const settle of opening.values()) settle(-1);
+    for (const replies of asking.values()) replies.emit("reply", Buffer.alloc(0));
   };
   socket.on("error", fail);
   socket.on("close", fail);
@@ -144,4 +186,16 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
       socket.destroySoon();
     },
   };
+}
+
+const MAPPED = Buffer.from("00000000000000000000ffff", "hex");
+
+/** As native/names_upstream.h has it: transport, port, and an address of IPv6, which IPv4 is mapped to. */
+function serverBytes(address: string, transport: Transport): Buffer {
+  const parsed = parseIp(address);
+  if (parsed === undefined) throw internal(`${address} is no address of a name server`);
+  const head = Buffer.alloc(3);
+  head[0] = transport === "udp" ? 0 : 1;
+  head.writeUInt16LE(DNS_PORT, 1);
+  return Buffer.concat([head, ...(parsed.family === 4 ? [MAPPED] : []), ipBytes(parsed)]);
 }

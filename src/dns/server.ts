@@ -1,5 +1,6 @@
 import type { IpAddress } from "../units/index.ts";
-import { createForwarder, type Upstream } from "./forward.ts";
+import type { Upstream } from "./ask.ts";
+import { createForwarder } from "./forward.ts";
 import {
   type AnswerRecord,
   CLASS_IN,
@@ -31,7 +32,7 @@ const OPCODE_QUERY = 0;
 /** Answers questions from the view of the container that they come from, and passes on what is not for the view. */
 export function createResponder(viewOf: (key: bigint) => View | undefined): Responder {
   const forwarder = createForwarder();
-  return async (key, message, transport) => {
+  return async (key, message, transport, askFromClient) => {
     const question = parseQuestion(message);
     const view = viewOf(key);
     if (question === undefined || view === undefined) return undefined;
@@ -47,7 +48,7 @@ export function createResponder(viewOf: (key: bigint) => View | undefined): Resp
         maxBytes,
       );
     if (staysHere(question, view)) return refuse(RCODE.NXDOMAIN);
-    const reply = await forwarder.forward(message, question, view.servers);
+    const reply = await forwarder.forward(message, question, view.servers, askFromClient);
     if (reply === undefined) return refuse(RCODE.SERVFAIL);
     return reply.length > maxBytes ? truncateReply(reply, question) : reply;
   };

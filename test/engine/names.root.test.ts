@@ -122,9 +122,42 @@ test("the host's resolv.conf is followed when it changes, and the next server as
   expect((await dig("who.example")).addresses).toEqual([SERVERS[0]]);
 });
 
-test("--dns is asked instead of the host's servers, and an internal network asks nobody", async () => {
-  const ask = (...options: string[]) =>
-    docker("run", "--rm", ...options, "busybox", "sh", "-c", "nslookup who.example 127.0.0.11 2>&1; true");
-  expect(await ask("--network", "named", "--dns", SERVERS[1])).toContain(SERVERS[1]);
-  expect(await ask("--network", "closed")).not.toContain(SERVERS[0]);
-});
+test("--dns is asked from where the container is, also in an internal network, which has no other servers", async () => {
+  const script = join(import.meta.dirname, "../harness/name-server.ts");
+  const serve = ["chroot", "/host", process.execPath, script];
+  await docker("network", "create", "--internal", "--subnet", "10.91.0.0/24", "inside");
+  const places = [
+    ["named", "10.90.200.1"],
+    ["inside", "10.91.0.200"],
+  ] as const;
+  const ask = (network: string, ...options: string[]) =>
+    docker(
+      ...["run", "--rm", "--network", network, ...options, "busybox", "sh", "-c"],
+      "nslookup -type=a who.example 127.0.0.11 2>&1; nslookup -type=a cut.example 127.0.0.11 2>&1; true",
+    );
+  await Promise.all(
+    places.map(async ([network, address]) => {
+      const place = [
+        "--name",
+        `server-${network}`,
+        "--network",
+        network,
+        "--ip",
+        address,
+        "-v",
+        "/:/host:ro",
+      ];
+      await docker("run", "-d", ...place, "busybox", ...serve, address);
+      await daemon.untilLog(`server-${network}`, `ready ${address}`);
+      const answers = await ask(network, "--dns", address);
+      expect(answers).toContain(`Address: ${address}`);
+      // By TCP.
+      expect(answers).toContain("Address: 192.0.2.77");
+    }),
+  );
+  // Nobody answers there: it is not the host's loopback, and the next one is asked.
+  const [, [, inside]] = places;
+  expect(await ask("inside", "--dns", SERVERS[1], "--dns", inside)).toContain(`Address: ${inside}`);
+  expect(await ask("closed")).not.toContain(SERVERS[0]);
+  await docker("rm", "-f", ...places.map(([network]) => `server-${network}`));
+}, 60_000);

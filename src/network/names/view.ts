@@ -17,7 +17,8 @@ export function viewOf(
 ): View {
   const { table, zones } = context;
   const reachesOut = ordered.some(({ networkId }) => table.network(networkId)?.internal === false);
-  const servers = sandbox.dns.length > 0 ? sandbox.dns : hostServers();
+  const serversOfHost = () =>
+    (reachesOut ? hostServers() : []).map((address) => ({ address, from: "host" }) as const);
   return {
     lookUp(asked) {
       const name = asked.toLowerCase();
@@ -41,8 +42,10 @@ export function viewOf(
       }
       return undefined;
     },
-    // A network without a way out asks nobody outside.
-    servers: reachesOut ? servers.map((address) => ({ address })) : [],
+    // Servers of the container's own are where it is, as are other containers that answer names; the host's may be on its
+    // loopback, and a network without a way out does not reach them through the engine either.
+    servers:
+      sandbox.dns.length > 0 ? sandbox.dns.map((address) => ({ address, from: "client" })) : serversOfHost(),
     singleLabelsStay: sandbox.dnsOptions.some((option) => option.startsWith("ndots:")),
   };
 }
