@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../errors/index.ts";
 import { wallClockNs } from "../platform/index.ts";
+import type { Task } from "../runtime/index.ts";
 import type { ContainerContext } from "./dependencies.ts";
 import { superviseExec } from "./exec.ts";
 import { removeStopped } from "./removal.ts";
@@ -13,6 +14,8 @@ import { usesOf } from "./volume-use.ts";
 
 /** Exit code of a container whose shim vanished with the machine, as Docker has it. */
 const LOST = 255;
+/** The pid of a task that was found ended. */
+const ENDED = 0;
 
 /**
  * Make rows and kernel agree after the daemon was away: tasks that still run are taken back into care, ends that
@@ -21,7 +24,7 @@ const LOST = 255;
  */
 export async function reconcileContainers(context: ContainerContext): Promise<void> {
   await removeUnknownTasks(context);
-  const live = new Map<string, number>();
+  const found = new Map<string, Task>();
   for (const record of context.table.list()) {
     const health = context.table.savedHealth(record.id);
     if (health !== undefined) context.live.of(record.id).health = health;
@@ -38,22 +41,25 @@ export async function reconcileContainers(context: ContainerContext): Promise<vo
         };
         context.table.setState(record.id, exited(last, false));
       } else {
-        live.set(record.id, task.pid);
+        found.set(record.id, task);
         // The daemon may have died between the kernel's freezer and the row.
         const isFrozen = context.groups.of(record).isFrozen();
         context.table.setState(record.id, isFrozen ? paused(record.state) : unpaused(record.state));
-        superviseTask(context, record.id, task, { found: true });
       }
     } else if (record.state.status === "restarting") {
       context.table.setState(record.id, exited(record.state.last, false));
     }
   }
   await reconnectExecs(context);
-  await context.network.reconcile(live);
+  const running = [...found].filter(([, { pid }]) => pid !== ENDED);
+  await context.network.reconcile(new Map(running.map(([id, { pid }]) => [id, pid])));
   context.network.forgetUnknown(new Set(context.table.list().map(({ id }) => id)));
   await context.volumes.reconcile(
-    context.table.list().flatMap((record) => (live.has(record.id) ? usesOf(record) : [])),
+    context.table.list().flatMap((record) => (found.has(record.id) ? usesOf(record) : [])),
   );
+  // What an end gives back has to be there first.
+  for (const [id, task] of found) superviseTask(context, id, task, { found: true });
+  for (const [id, { pid }] of found) if (pid === ENDED) await context.live.of(id).end;
   await removeUnknownFolders(context);
 }
 

@@ -27,7 +27,7 @@ export async function updateContainer(
     const merged = withPolicy(merge(definition.hostConfig, asked.resources), changes);
     validateResources(merged);
     const hostConfig = { ...merged, PortBindings: changedPorts(merged.PortBindings, changes) };
-    await changePorts(context, record, changes);
+    await changePorts(context, record, changes, hostConfig.PortBindings);
     if (isRunning(record.state)) context.groups.of(record).apply(resourcesOf(asked.resources, []));
     notify(context, context.table.setHostConfig(id, hostConfig), "update");
     return asked.warnings;
@@ -42,12 +42,13 @@ async function changePorts(
   context: ContainerContext,
   record: ContainerRecord,
   { publishAdd, publishRemove }: UpdateBody,
+  bindings: PortMap,
 ): Promise<void> {
   if (Object.keys(publishAdd).length + Object.keys(publishRemove).length === 0) return;
   if (networkModeOf(record.definition.hostConfig).kind === "container")
     throw conflict("its network is another container's: change the ports of that one");
   if (isRunning(record.state))
-    await context.network.changePorts(record.id, { add: publishAdd, remove: publishRemove });
+    await context.network.changePorts(record.id, { add: publishAdd, remove: publishRemove, bindings });
 }
 
 function changedPorts(bindings: PortMap, { publishAdd, publishRemove }: UpdateBody): PortMap {

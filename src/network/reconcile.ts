@@ -9,6 +9,7 @@ import type { NetworkRecord, SandboxRecord } from "./record.ts";
 import {
   closeSandbox,
   finishSandbox,
+  holdPorts,
   makeLink,
   namesKey,
   portTarget,
@@ -35,6 +36,10 @@ export async function reconcileNetworks(
   }
   for (const { containerId } of table.sandboxes())
     if (!live.has(containerId)) await bury(context, containerId);
+  for (const sandbox of table.sandboxes()) await restorePorts(context, sandbox);
+  await context.held
+    .sweep()
+    .catch((error) => context.log.warn(`ports of ended containers may still be open: ${messageOf(error)}`));
   for (const sandbox of table.sandboxes()) await mend(context, sandbox, live.get(sandbox.containerId) ?? 0);
   await context.firewall.replace(ruleSet(context));
   await restoreNames(context, live);
@@ -60,7 +65,39 @@ async function bury(context: NetworkContext, containerId: string): Promise<void>
   await closeSandbox(context, containerId);
 }
 
-/** A running container: its links on their bridges, its files there, its ports held, a connect that was cut off finished. */
+async function restorePorts(context: NetworkContext, sandbox: SandboxRecord): Promise<void> {
+  const endpoints = context.table.endpointsOf(sandbox.containerId).filter(isLive);
+  const lost = await context.held.restore(sandbox.containerId, sandbox.ports, portTarget(context, endpoints));
+  for (const { hostPort, protocol } of lost) {
+    context.log.warn(
+      `port ${hostPort}/${protocol} of container ${sandbox.containerName} is in use by another program now`,
+    );
+  }
+}
+
+/**
+ * A connect that was cut off may have been the first to a network that can publish ports, and have come before they were
+ * taken. It is done once no port of another container can be taken by it.
+ */
+async function firstPorts(
+  context: NetworkContext,
+  sandbox: SandboxRecord,
+  endpoints: readonly LiveRecord[],
+): Promise<SandboxRecord> {
+  if (sandbox.ports.length > 0 || !endpoints.some(({ live }) => live.settling === true)) return sandbox;
+  try {
+    const mended = { ...sandbox, ports: await holdPorts(context, sandbox, endpoints) };
+    context.table.putSandbox(mended);
+    return mended;
+  } catch (error) {
+    context.log.warn(
+      `ports of container ${sandbox.containerName} could not be published: ${messageOf(error)}`,
+    );
+    return sandbox;
+  }
+}
+
+/** A running container: its links on their bridges, its files there, a connect that was cut off finished. */
 async function mend(context: NetworkContext, sandbox: SandboxRecord, pid: number): Promise<void> {
   // Of a disconnect only the last step was missing: what a running container has a place in, it has a link for.
   for (const endpoint of context.table.endpointsOf(sandbox.containerId))
@@ -77,18 +114,13 @@ async function mend(context: NetworkContext, sandbox: SandboxRecord, pid: number
       );
     }
   }
-  if (!isWhole)
-    await finishSandbox(context, sandbox, endpoints, pid).catch((error) =>
-      context.log.warn(
-        `the network of container ${sandbox.containerName} could not be mended: ${messageOf(error)}`,
-      ),
-    );
-  const lost = await context.held.restore(sandbox.containerId, sandbox.ports, portTarget(context, endpoints));
-  for (const { hostPort, protocol } of lost) {
+  if (isWhole) return;
+  const current = await firstPorts(context, sandbox, endpoints);
+  await finishSandbox(context, current, endpoints, pid).catch((error) =>
     context.log.warn(
-      `port ${hostPort}/${protocol} of container ${sandbox.containerName} is in use by another program now`,
-    );
-  }
+      `the network of container ${sandbox.containerName} could not be mended: ${messageOf(error)}`,
+    ),
+  );
 }
 
 async function mendLink(

@@ -112,6 +112,8 @@ export interface PortChange {
   readonly add: PortMap;
   /** Container ports, "80/tcp"; with host ports where only some are meant. */
   readonly remove: PortMap;
+  /** Everything that the container asks for afterwards. */
+  readonly bindings: PortMap;
 }
 
 /** One station on the way of a packet from a container to the world. */

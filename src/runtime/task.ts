@@ -46,7 +46,7 @@ export interface TaskStreams extends AsyncDisposable {
 
 export interface Task {
   readonly id: string;
-  /** pid of the container's first process, in the engine's pid namespace. */
+  /** pid of the container's first process, in the engine's pid namespace; 0 of a task that was found ended. */
   readonly pid: number;
   readonly shimPid: number;
   readonly terminal: boolean;

@@ -112,6 +112,12 @@ describe("the engine of an ordinary user", () => {
     expect(await askPort("tcp", loopback)).toBe("hi\n");
     await gantry("restart", "-t", "0", "web");
     expect(await askPort("tcp", any)).toBe("hi\n");
+    // It ends while no daemon looks: the next one takes its ports back.
+    const pid = Number(await gantry("inspect", "-f", "{{.State.Pid}}", "web"));
+    await rootless.stopDaemon();
+    await rootless.endContainer(pid);
+    expect(await gantry("ps", "-q")).toBe("");
+    await expect(askPort("tcp", any)).rejects.toThrow("ECONNREFUSED");
     await gantry("rm", "-f", "web");
     await gantry("run", "-d", "--name", "again", ...ports, "busybox", "sleep", "1000");
     await gantry("rm", "-f", "again");

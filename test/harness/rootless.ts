@@ -68,9 +68,15 @@ export class RootlessUser implements AsyncDisposable {
   async stopDaemon(): Promise<void> {
     for (const pid of this.processes("rootless-wait")) {
       process.kill(pid, "SIGTERM");
-      const ended = spawn("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
-      await new Promise((resolve) => ended.once("exit", resolve));
+      await untilEnded(pid);
     }
+  }
+
+  /** Kill a container's first process, and wait until its shim has ended too. */
+  async endContainer(pid: number): Promise<void> {
+    const [, shim] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    process.kill(pid, "SIGKILL");
+    await untilEnded(Number(shim));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,15 +86,17 @@ export class RootlessUser implements AsyncDisposable {
     await this.stopDaemon();
     const torn = await this.gantry("daemon", "--rootless", "--teardown");
     if (torn.exitCode !== 0) throw new Error(`teardown failed: ${torn.stderr}`);
-    for (const pid of this.processes("")) {
-      const ended = spawn("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
-      await new Promise((resolve) => ended.once("exit", resolve));
-    }
+    for (const pid of this.processes("")) await untilEnded(pid);
     rmSync(this.folder, { recursive: true, force: true });
     // His files in the home are his subordinates' too.
     rmSync(this.user.home, { recursive: true, force: true });
     this.user[Symbol.dispose]();
   }
+}
+
+async function untilEnded(pid: number): Promise<void> {
+  const ended = spawn("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
+  await new Promise((resolve) => ended.once("exit", resolve));
 }
 
 function spawnText(program: string, ...args: string[]): string {

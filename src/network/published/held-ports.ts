@@ -28,6 +28,8 @@ export interface HeldPorts {
   retarget(containerId: string, target: PortTarget): void;
   /** Let go of all of a container's ports, or of some. */
   release(containerId: string, ports?: readonly BoundPort[]): void;
+  /** After all of `restore`: what was forwarded for containers that ended while no daemon looked is taken back. */
+  sweep(): Promise<void>;
   closeAll(): void;
 }
 
@@ -156,6 +158,7 @@ export function createHeldPorts(forwarding?: HostForwarding): HeldPorts {
       if (holding !== undefined) holding.target = target;
     },
     release,
+    sweep: async () => forwarding?.sweep(),
     closeAll() {
       // What is forwarded stays, as the packet rules do, for containers that go on.
       for (const { ports } of holdings.values()) for (const { socket } of ports) socket.close();

@@ -7,6 +7,8 @@ import { EngineError, messageOf } from "../../errors/index.ts";
 export interface HostForwarding {
   /** Rejects when the host's port cannot be had. One that an earlier daemon has left open is taken over. */
   open(protocol: "tcp" | "udp", hostAddress: string, port: number): Promise<Forwarded>;
+  /** Take back what an earlier daemon has left open and this one has not taken over. */
+  sweep(): Promise<void>;
 }
 
 /** An open port of the host; closing it takes it back. */
@@ -27,6 +29,7 @@ export function createSlirpForwarding(socket: string): HostForwarding {
     return answer;
   };
 
+  const own = new Set<number>();
   async function openPort(proto: string, host_addr: string, host_port: number): Promise<number> {
     const { entries = [] } = await ask("list_hostfwd");
     const known = entries.find(
@@ -43,7 +46,13 @@ export function createSlirpForwarding(socket: string): HostForwarding {
       const shown = hostAddress || "0.0.0.0";
       try {
         const id = await openPort(protocol, shown, port);
-        return { close: async () => void (await ask("remove_hostfwd", { id })) };
+        own.add(id);
+        return {
+          async close() {
+            own.delete(id);
+            await ask("remove_hostfwd", { id });
+          },
+        };
       } catch (cause) {
         const low =
           port < 1024
@@ -55,6 +64,10 @@ export function createSlirpForwarding(socket: string): HostForwarding {
           { cause },
         );
       }
+    },
+    async sweep() {
+      const { entries = [] } = await ask("list_hostfwd");
+      for (const { id } of entries) if (!own.has(id)) await ask("remove_hostfwd", { id });
     },
   };
 }
@@ -82,5 +95,8 @@ export const createNoForwarding = (): HostForwarding => ({
       "internal",
       `host port ${hostAddress || "0.0.0.0"}:${port}/${protocol} cannot be opened for this engine: that takes slirp4netns (Debian's package of that name)`,
     );
+  },
+  async sweep() {
+    // What nobody opened is not left open.
   },
 });

@@ -10,7 +10,7 @@ import { applyPorts, holdPorts } from "./ports.ts";
 export async function changePorts(
   context: NetworkContext,
   containerId: string,
-  { add, remove }: PortChange,
+  { add, remove, bindings }: PortChange,
 ): Promise<void> {
   const sandbox = context.table.sandbox(containerId);
   if (sandbox === undefined) throw conflict(`container ${containerId} is not running`);
@@ -24,7 +24,7 @@ export async function changePorts(
   );
   if (added.length === 0 && Object.keys(add).length > 0)
     throw invalid("none of the container's networks can publish ports");
-  context.table.putSandbox({ ...sandbox, ports: [...kept, ...added] });
+  context.table.putSandbox({ ...sandbox, portBindings: bindings, ports: [...kept, ...added] });
   await applyPorts(context, "withdraw", leaving, endpoints);
   context.held.release(containerId, leaving);
   await applyPorts(context, "publish", added, endpoints);
