@@ -146,22 +146,38 @@ test("whenever the daemon is killed while it connects or disconnects, rows and k
   await docker("network", "create", "--subnet", "10.251.0.0/24", "second");
   await sleeper("--name", "peer", "--network", "second");
   await sleeper("--name", "moved");
+  // Its ports are taken by the first network that can publish them.
+  await docker("network", "create", "--internal", "closed");
+  await docker("network", "create", "open");
+  await web("inner", "--network", "closed", "-p", "80");
+  const networksOf = async (container: string) =>
+    JSON.parse(await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", container)) as Record<
+      string,
+      { IPAddress: string }
+    >;
   for (const delayMs of [0, 2, 5, 9, 14, 20, 30]) {
-    const verb = (await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", "moved")).includes(
-      '"second"',
-    )
-      ? "disconnect"
-      : "connect";
+    const verb = "second" in (await networksOf("moved")) ? "disconnect" : "connect";
     const asked = daemon
       .api("POST", `/networks/second/${verb}`, { Container: "moved" })
       .catch(() => undefined);
+    const published = daemon
+      .api("POST", "/networks/open/connect", { Container: "inner" })
+      .catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     await daemon.kill9();
-    await asked;
+    await Promise.all([asked, published]);
     await daemon.restart();
-    const networks = JSON.parse(
-      await docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", "moved"),
-    ) as Record<string, { IPAddress: string }>;
+    const isOpen = (await networksOf("inner")).open !== undefined;
+    const answer = isOpen
+      ? await (await fetch(`http://127.0.0.1:${await portOf("inner")}/hostname`)).text()
+      : "";
+    expect(answer.trim()).toBe(isOpen ? "inner" : "");
+    if (isOpen) {
+      // One that has had ports keeps them; a new one has not.
+      await docker("rm", "-f", "inner");
+      await web("inner", "--network", "closed", "-p", "80");
+    }
+    const networks = await networksOf("moved");
     const addresses = await sh(
       "moved",
       "ip -o -4 addr show up | grep -v ' lo ' | awk '{print $4}' | cut -d/ -f1",
@@ -177,8 +193,8 @@ test("whenever the daemon is killed while it connects or disconnects, rows and k
     if ("second" in networks) expect(await reaches("moved", "peer")).toBe(true);
     expect(await sh("moved", "ip route | grep -c default")).toBe("1");
   }
-  await docker("rm", "-f", "peer", "moved");
-  await docker("network", "rm", "second");
+  await docker("rm", "-f", "peer", "moved", "inner");
+  await docker("network", "rm", "second", "closed", "open");
 }, 60_000);
 
 test("names are looked up while and after the daemon is away", async () => {
