@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
+import { lookup } from "node:dns/promises";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { text } from "node:stream/consumers";
-import { internal, invalid, unsupported } from "../errors/index.ts";
+import { internal, invalid, messageOf, unsupported } from "../errors/index.ts";
 import { parseBytes } from "../units/index.ts";
 import type { Volume } from "./service.ts";
 
@@ -30,18 +32,51 @@ export function validateOptions(options: Readonly<Record<string, string>>): void
 /** Whether something is mounted behind the folder. */
 export const isMountVolume = ({ options }: Pick<Volume, "options">): boolean => (options.type ?? "") !== "";
 
-/** Mount what the options say; no error when it is mounted already. */
+/** File systems of a network, whose server "addr" may name. */
+const OF_NETWORK = new Set(["nfs", "nfs4", "cifs"]);
+const ADDRESS = /(?<=^|,)addr=([^,]+)/;
+
+/**
+ * Mount what the options say; no error when it is mounted already. A server that "addr" names is looked up, as the kernel
+ * takes numbers alone; then the options are whole as they are (nfs(5)), and no helper of mount(8) is asked, which would want
+ * the server in the device's name.
+ */
 export async function mountVolume({ mountpoint, options }: Volume): Promise<void> {
   if (isMounted(mountpoint)) return;
   const { type = "", device = "", o = "", size } = options;
-  const words = [o, ...(size !== undefined && type === "tmpfs" ? [`size=${parseBytes(size)}`] : [])].filter(
-    Boolean,
-  );
-  const args = ["-n", "-t", type, ...(words.length > 0 ? ["-o", words.join(",")] : []), device, mountpoint];
-  const complaint = await run("mount", args);
-  if (complaint !== undefined)
-    throw internal(`error while mounting volume '${mountpoint}': failed to mount local volume: ${complaint}`);
+  const server = OF_NETWORK.has(type) ? ADDRESS.exec(o)?.[1] : undefined;
+  const problem = (data: string, complaint: string) =>
+    internal(
+      `error while mounting volume '${mountpoint}': failed to mount local volume: mount ${device}:${mountpoint}, data: ${withoutPassword(data)}: ${complaint}`,
+    );
+  const address = await numeric(server).catch((error) => {
+    throw problem(o, messageOf(error));
+  });
+  const data = [
+    address === undefined ? o : o.replace(ADDRESS, `addr=${address}`),
+    ...(size !== undefined && type === "tmpfs" ? [`size=${parseBytes(size)}`] : []),
+  ]
+    .filter(Boolean)
+    .join(",");
+  const args = [
+    ...(server === undefined ? [] : ["-i"]),
+    "-n",
+    "-t",
+    type,
+    ...(data === "" ? [] : ["-o", data]),
+  ];
+  const complaint = await run("mount", [...args, device, mountpoint]);
+  if (complaint !== undefined) throw problem(data, complaint);
 }
+
+async function numeric(server: string | undefined): Promise<string | undefined> {
+  if (server === undefined || isIP(server) !== 0) return server;
+  const found = await lookup(server, { all: true });
+  return (found.find(({ family }) => family === 4) ?? found[0])?.address;
+}
+
+const withoutPassword = (data: string): string =>
+  data.replace(/(?<=^|,)(password|pass)=[^,]*/g, "$1=********");
 
 export async function unmountVolume({ mountpoint }: Volume): Promise<void> {
   if (!isMounted(mountpoint)) return;

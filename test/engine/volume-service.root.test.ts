@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { pack } from "tar-stream";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
@@ -118,6 +121,46 @@ test("options mount what they say while a container runs, and no longer", async 
   await docker("rm", "-f", keeper);
   expect(await run(["-v", "memory:/v"], "ls /v")).toBe("");
   await docker("volume", "rm", "bound", "memory", "broken");
+});
+
+test("a server of NFS that is named is looked up, and the kernel gets the options as they are", async () => {
+  // Nobody serves there; and not every kernel has these file systems.
+  for (const [type, o] of [
+    ["nfs", "addr=localhost,nfsvers=4,soft,retrans=1,timeo=5,port=9"],
+    ["cifs", "addr=localhost,username=somebody,password=secret,port=9"],
+  ] as const) {
+    await docker("volume", "create", "-o", `type=${type}`, "-o", `o=${o}`, "-o", "device=:/export", "remote");
+    const told = await refusal("run", "--rm", "-v", "remote:/v", "busybox", "true");
+    const data = o.replace("localhost", "127.0.0.1").replace("secret", "********");
+    expect(told).toContain(`failed to mount local volume: mount :/export:`);
+    expect(told).toContain(`data: ${data}: `);
+    expect(told).toMatch(/unknown filesystem type|refused|wrong fs type|failed/);
+    await docker("volume", "rm", "remote");
+  }
+});
+
+test("a new volume gets the image's files with their extended attributes", async () => {
+  const folder = mkdtempSync(join(daemon.folder, "attributed-"));
+  const [note, capability] = [
+    "user.note=of the image",
+    "security.capability=\x01\0\0\x02\0\x04".padEnd(40, "\0"),
+  ];
+  const pax = Object.fromEntries([note, capability].map((one) => `SCHILY.xattr.${one}`.split("=")));
+  const archive = pack();
+  archive.entry({ name: "data/", type: "directory", pax: { "SCHILY.xattr.user.note": "of the folder" } });
+  archive.entry({ name: "data/program", mode: 0o755, pax }, "content");
+  archive.finalize();
+  writeFileSync(join(folder, "data.tar"), await buffer(archive));
+  writeFileSync(join(folder, "Dockerfile"), "FROM busybox\nADD data.tar /\n");
+  const { exitCode, stderr } = await daemon.gantry("build", "-q", "-t", "attributed", folder);
+  expect([exitCode, stderr]).toEqual([0, ""]);
+  await docker("run", "--rm", "-v", "copied:/data", "attributed", "true");
+  const mountpoint = await docker("volume", "inspect", "-f", "{{.Mountpoint}}", "copied");
+  const read = ["-cf", "-", "--format=pax", "--xattrs", "--xattrs-include=*", "-C", mountpoint, "."];
+  const copied = execFileSync("tar", read);
+  for (const attribute of [note, capability, "user.note=of the folder"])
+    expect(copied.includes(`SCHILY.xattr.${attribute}\n`, 0, "latin1")).toBe(true);
+  await docker("volume", "rm", "copied");
 });
 
 test("a path in a volume is mounted, and no link in it leads out", async () => {
