@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { startDaemon, type TestDaemon, TestMachine } from "../harness/index.ts";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { startDaemon, TestMachine } from "../harness/index.ts";
 
 /** Where the machine and the world outside meet; documentation ranges, on a link of the test's own. */
 const MACHINE = { 4: "203.0.113.1", 6: "2001:db8:113::1" } as const;
@@ -82,10 +82,9 @@ function meets(from: string, to: string): boolean {
   return b === "routed" && a !== "closed" && to in PUBLISHED;
 }
 
-describe.each(["nftables", "iptables"])("with %s", (backend) => {
-  let world: TestMachine;
-  let machine: TestMachine;
-  let daemon: TestDaemon;
+/** A world and a machine on one link, and on the machine an engine with all the networks and containers. */
+async function createSite(backend: "nftables" | "iptables") {
+  await using stack = new AsyncDisposableStack();
   const addresses = new Map<string, string>();
   const addressOf = (name: string, family: Family) => addresses.get(`${name}/${family}`) ?? "";
   const url = (address: string, port: number, path = "hostname") =>
@@ -93,7 +92,7 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
 
   async function docker(...args: string[]): Promise<string> {
     const { stdout, stderr, exitCode } = await daemon.docker({ limitMs: 30_000 }, ...args);
-    if (exitCode !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+    if (exitCode !== 0) throw new Error(`${backend}: docker ${args.join(" ")}: ${stderr}`);
     return stdout.trim();
   }
 
@@ -105,7 +104,7 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
     `${asked
       .map(
         ([key, where, expected]) =>
-          `(echo "${key} $(timeout ${expected === "" ? 2 : 30} busybox wget -qO- ${where} 2>/dev/null)") &`,
+          `(echo "${key} $(timeout ${expected === "" ? 1 : 30} busybox wget -qO- ${where} 2>/dev/null)") &`,
       )
       .join("\n")}\nwait`;
   /** Ask from a place that runs scripts, and expect every answer. */
@@ -116,7 +115,7 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
   ): Promise<void> {
     const answers = new Set((await run(askAll(asked))).split("\n").map((line) => line.trim()));
     const told = asked.map(([key, , expected]) => `${key} ${expected}`.trim());
-    expect([place, ...[...answers].toSorted()]).toEqual([place, ...told.toSorted()]);
+    expect([backend, place, ...[...answers].toSorted()]).toEqual([backend, place, ...told.toSorted()]);
   }
   const within = (name: string) => (script: string) => docker("exec", name, "sh", "-c", script);
   const askFrom = (name: string, asked: readonly Asked[]) => expectAnswers(name, within(name), asked);
@@ -124,18 +123,17 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
     expectAnswers("world", (script) => world.sh(script), asked);
   const askFromMachine = (asked: readonly Asked[]) =>
     expectAnswers("machine", (script) => machine.sh(script), asked);
-  /** One container of each network, and how they meet others of it. */
-  const sources = Object.values(NETWORKS).map(({ members: [first] }) => first);
 
-  beforeAll(async () => {
-    world = await TestMachine.start();
-    machine = await TestMachine.start(`
+  const world = stack.use(await TestMachine.start());
+  const machine = stack.use(
+    await TestMachine.start(`
       echo 0 > /proc/sys/net/ipv4/ip_forward
       ip link add out type veth peer name in netns ${world.pid}
       ip addr add ${MACHINE[4]}/24 dev out
       ip addr add ${MACHINE[6]}/64 dev out nodad
-      ip link set out up`);
-    await world.sh(`
+      ip link set out up`),
+  );
+  await world.sh(`
       ip addr add ${WORLD[4]}/24 dev in
       ip addr add ${WORLD[6]}/64 dev in nodad
       ip link set in up
@@ -144,33 +142,66 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
       busybox mkdir -p ${world.folder}/www
       echo world > ${world.folder}/www/hostname
       busybox httpd -p [::]:80 -h ${world.folder}/www`);
-    daemon = await startDaemon(
+  const daemon = stack.use(
+    await startDaemon(
       ["--firewall-backend", backend, "--ipv6", "--fixed-cidr-v6", "fd00:aa:bb::/64"],
       machine,
-    );
-    for (const [name, options] of Object.entries(CREATE)) await docker("network", "create", ...options, name);
-    for (const name of names) {
+    ),
+  );
+  for (const [name, options] of Object.entries(CREATE)) await docker("network", "create", ...options, name);
+  await Promise.all(
+    names.map(async (name) => {
       const port = PUBLISHED[name];
       const publish = port === undefined ? [] : ["-p", `${port}:80`];
       const place = ["--name", name, "-h", name, "--network", networkOf(name), ...publish];
       await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
       await daemon.untilLog(name, "listening");
-    }
-    const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
-    const described = await docker("inspect", "-f", `{{.Name}} ${format}`, ...names);
-    for (const line of described.split("\n")) {
-      const [name = "", four = "", six = ""] = line.split(" ");
-      addresses.set(`${name.slice(1)}/4`, four);
-      addresses.set(`${name.slice(1)}/6`, six);
-    }
-  }, 60_000);
-  afterAll(async () => {
-    await daemon[Symbol.asyncDispose]();
-    await machine[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
+    }),
+  );
+  const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
+  const described = await docker("inspect", "-f", `{{.Name}} ${format}`, ...names);
+  for (const line of described.split("\n")) {
+    const [name = "", four = "", six = ""] = line.split(" ");
+    addresses.set(`${name.slice(1)}/4`, four);
+    addresses.set(`${name.slice(1)}/6`, six);
+  }
+  const owned = stack.move();
+  return {
+    backend,
+    world,
+    machine,
+    daemon,
+    docker,
+    url,
+    addressOf,
+    expectAnswers,
+    askFrom,
+    askFromWorld,
+    askFromMachine,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+type Site = Awaited<ReturnType<typeof createSite>>;
+/** One container of each network, and how they meet others of it. */
+const sources = Object.values(NETWORKS).map(({ members: [first] }) => first);
+
+let sites: readonly Site[] = [];
+beforeAll(async () => {
+  sites = await Promise.all((["nftables", "iptables"] as const).map(createSite));
+}, 60_000);
+afterAll(async () => {
+  await Promise.all(sites.map((site) => site[Symbol.asyncDispose]()));
+}, 60_000);
+/** With both backends at once: most of the time is waiting for answers that are not to come. */
+const withBoth = (name: string, check: (site: Site) => Promise<void>) =>
+  test(name, async () => {
+    await Promise.all(sites.map(check));
   }, 60_000);
 
-  test("every container reaches those it is to reach, in each family, and nobody else", async () => {
+withBoth(
+  "every container reaches those it is to reach, in each family, and nobody else",
+  async ({ url, addressOf, askFrom }) => {
     await Promise.all(
       sources.map((from) =>
         askFrom(
@@ -189,23 +220,26 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
         ),
       ),
     );
-  }, 60_000);
+  },
+);
 
-  test("the world is reached from every network with a way out", async () => {
-    await Promise.all(
-      sources.map((from) =>
-        askFrom(
-          from,
-          FAMILIES.map((family): Asked => {
-            const isWayOut = networkOf(from) !== "closed" && familiesOf(from).includes(family);
-            return [`world/${family}`, url(WORLD[family], 80), isWayOut ? "world" : ""];
-          }),
-        ),
+withBoth("the world is reached from every network with a way out", async ({ url, askFrom }) => {
+  await Promise.all(
+    sources.map((from) =>
+      askFrom(
+        from,
+        FAMILIES.map((family): Asked => {
+          const isWayOut = networkOf(from) !== "closed" && familiesOf(from).includes(family);
+          return [`world/${family}`, url(WORLD[family], 80), isWayOut ? "world" : ""];
+        }),
       ),
-    );
-  }, 60_000);
+    ),
+  );
+});
 
-  test("the world reaches published ports, is seen as who it is, and reaches no container's own address", async () => {
+withBoth(
+  "the world reaches published ports, is seen as who it is, and reaches no container's own address",
+  async ({ url, addressOf, askFromWorld }) => {
     const ports = translated.flatMap(([name, port]) =>
       FAMILIES.map((family): Asked => [`${name}/${family}`, url(MACHINE[family], port), name]),
     );
@@ -226,9 +260,12 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
       ],
     );
     await askFromWorld([...ports, ...direct, ...seen]);
-  }, 60_000);
+  },
+);
 
-  test("published ports are reached from the machine, from every container with a way out, and from within", async () => {
+withBoth(
+  "published ports are reached from the machine, from every container with a way out, and from within",
+  async ({ url, askFrom, askFromMachine }) => {
     const here = ["127.0.0.1", "::1", MACHINE[4], MACHINE[6]];
     await askFromMachine(
       translated.flatMap(([name, port]) =>
@@ -251,22 +288,25 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
         ),
       ),
     );
-  }, 60_000);
+  },
+);
 
-  test("a published port of SCTP leads to its container", async () => {
-    // Not every kernel has sockets of SCTP, so both ends look at packets.
-    const wait = `socket(S, 2, 3, 132) or die $!; print STDOUT "listening\\n";
+withBoth("a published port of SCTP leads to its container", async ({ world, daemon, docker }) => {
+  // Not every kernel has sockets of SCTP, so both ends look at packets.
+  const wait = `socket(S, 2, 3, 132) or die $!; print STDOUT "listening\\n";
       while (sysread(S, $p, 999)) { ($s, $d, $t) = unpack("nn", substr($p, 20)); if ($d == 90) { print "from $s to $d\\n"; exit } }`;
-    const place = ["--name", "sctp", "-p", "8020:90/sctp", "-v", "/:/host:ro"];
-    await docker("run", "-d", ...place, "busybox", "chroot", "/host", "perl", "-e", `$| = 1; ${wait}`);
-    await daemon.untilLog("sctp", "listening");
-    const send = `socket(S, 2, 3, 132) or die $!; send(S, pack("H*", "${sctpInit(4321, 8020).toString("hex")}"), 0, pack("Sna4x8", 2, 0, pack("C4", ${MACHINE[4].replaceAll(".", ",")}))) or die $!`;
-    await world.run("perl", ["-e", send]);
-    await daemon.untilLog("sctp", "from 4321 to 90");
-    await docker("rm", "-f", "sctp");
-  });
+  const place = ["--name", "sctp", "-p", "8020:90/sctp", "-v", "/:/host:ro"];
+  await docker("run", "-d", ...place, "busybox", "chroot", "/host", "perl", "-e", `$| = 1; ${wait}`);
+  await daemon.untilLog("sctp", "listening");
+  const send = `socket(S, 2, 3, 132) or die $!; send(S, pack("H*", "${sctpInit(4321, 8020).toString("hex")}"), 0, pack("Sna4x8", 2, 0, pack("C4", ${MACHINE[4].replaceAll(".", ",")}))) or die $!`;
+  await world.run("perl", ["-e", send]);
+  await daemon.untilLog("sctp", "from 4321 to 90");
+  await docker("rm", "-f", "sctp");
+});
 
-  test("what is published to loopback is not for neighbours, nor the machine's loopback for containers", async () => {
+withBoth(
+  "what is published to loopback is not for neighbours, nor the machine's loopback for containers",
+  async ({ world, machine, daemon, docker, url, expectAnswers, askFromWorld, askFromMachine }) => {
     const place = ["--name", "inner", "-h", "inner", "-p", "127.0.0.1:8010:80"];
     await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
     await daemon.untilLog("inner", "listening");
@@ -295,9 +335,12 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
       [["loopback", url("127.0.0.1", 8011), ""]],
     );
     await docker("rm", "-f", "inner");
-  }, 60_000);
+  },
+);
 
-  test("the administrator's own chain is asked first, and never changed", async () => {
+withBoth(
+  "the administrator's own chain is asked first, and never changed",
+  async ({ machine, daemon, docker, url, askFrom, askFromWorld }) => {
     const port = url(MACHINE[4], PUBLISHED.u1 ?? 0);
     const chain = () => machine.sh("iptables -S DOCKER-USER");
     await machine.sh("iptables -N DOCKER-USER 2>/dev/null || true; iptables -P FORWARD DROP");
@@ -314,22 +357,27 @@ describe.each(["nftables", "iptables"])("with %s", (backend) => {
     expect(await chain()).toBe(before);
     await machine.sh(`iptables -D DOCKER-USER -s ${WORLD[4]} -j DROP`);
     await askFromWorld([["u1", port, "u1"]]);
-  }, 60_000);
+  },
+);
 
-  const removals = [
-    "nft flush ruleset",
-    ...(backend === "iptables" ? ["iptables -t nat -D PREROUTING 1"] : []),
-  ];
-  test.each(removals)("rules are put back after %s", async (command) => {
-    const back = daemon.untilLogged("are put back");
-    await machine.sh(command);
-    await back;
-    // The line is written before the work.
-    await docker("network", "create", "turn");
-    await docker("network", "rm", "turn");
-    await askFromWorld([
-      ["u1", url(MACHINE[4], PUBLISHED.u1 ?? 0), "u1"],
-      ["v1", url(addressOf("v1", 4), 80), ""],
-    ]);
-  });
-});
+withBoth(
+  "rules are put back when others remove them",
+  async ({ backend, machine, daemon, docker, url, addressOf, askFromWorld }) => {
+    const removals = [
+      "nft flush ruleset",
+      ...(backend === "iptables" ? ["iptables -t nat -D PREROUTING 1"] : []),
+    ];
+    for (const command of removals) {
+      const back = daemon.untilLogged("are put back");
+      await machine.sh(command);
+      await back;
+      // The line is written before the work.
+      await docker("network", "create", "turn");
+      await docker("network", "rm", "turn");
+      await askFromWorld([
+        ["u1", url(MACHINE[4], PUBLISHED.u1 ?? 0), "u1"],
+        ["v1", url(addressOf("v1", 4), 80), ""],
+      ]);
+    }
+  },
+);
