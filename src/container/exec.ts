@@ -204,6 +204,6 @@ function runningContainer(context: ContainerContext, reference: string): Running
   const { state } = record;
   if (!isRunning(state)) throw conflict(`container ${record.id} is not running`);
   if (state.status === "paused")
-    throw conflict(`Container ${record.id} is paused, unpause the container before exec`);
+    throw conflict(`Container ${reference} is paused, unpause the container before exec`);
   return { ...record, state };
 }
