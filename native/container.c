@@ -20,6 +20,7 @@
 #include "hooks.h"
 #include "init.h"
 #include "mounts.h"
+#include "overlay.h"
 #include "netlink_send.h"
 #include "owned_network.h"
 #include "process.h"
@@ -137,7 +138,7 @@ static int attach_root(const struct operation *op) {
     struct container *container = state.container;
     const char *place = container->state_folder;
     int tree = container->made[op->index].tree;
-    if (tree < 0) tree = op->code == OP_ROOTFS_BIND ? mount_bind_tree(op, &state.failure) : mount_overlay_tree(op, place, &state.failure);
+    if (tree < 0) tree = op->code == OP_ROOTFS_BIND ? mount_bind_tree(op, &state.failure) : overlay_tree(op, 0, &state.failure);
     state.root = mount_attach_root(tree, place, &state.failure);
     if (state.root < 0 || user_namespace_act_as_root(container->plan, &state.failure)) return -1;
     return become_root();

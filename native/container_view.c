@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "mounts.h"
+#include "overlay.h"
 #include "rootpath.h"
 #include "user_namespace.h"
 
@@ -130,7 +131,7 @@ static int view_stopped(const struct plan *plan, const struct operation *overlay
     const char *place = overlay->f[1].n ? overlay->f[1].s : plan_list_next(&layers);
     if (user_namespace_mounts(plan, place, made, failure)) return -1;
     int tree = made[overlay->index].tree;
-    int root = mount_attach_root(tree >= 0 ? tree : mount_overlay_tree(overlay, place, failure), place, failure);
+    int root = mount_attach_root(tree >= 0 ? tree : overlay_tree(overlay, 0, failure), place, failure);
     int result = root < 0 ? -1 : 0;
     for (uint16_t i = 0; result == 0 && i < plan->count; i++) result = mount_one(root, &plan->operations[i], &made[i], failure);
     if (result == 0 && plan_find(plan, OP_ROOT_READONLY)) result = mount_root_readonly(root, failure);

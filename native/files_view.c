@@ -14,6 +14,7 @@
 #include "archive_tree.h"
 #include "cleanup.h"
 #include "mounts.h"
+#include "overlay.h"
 
 enum { MAX_LINKS = 40 };
 
@@ -44,14 +45,14 @@ static int open_overlay(const struct view_folders *folders, struct archive_failu
     uint32_t length = sizeof options - 1;
     memcpy(option_list, &length, sizeof length);
     memcpy(option_list + sizeof length, options, sizeof options);
-    struct operation operation = {.f = {{.s = list, .n = (uint32_t)folders->lower_count}}};
+    struct operation operation = {.code = OP_ROOTFS_OVERLAY, .f = {{.s = list, .n = (uint32_t)folders->lower_count}}};
     if (folders->upper != NULL) {
         operation.f[1] = (struct field){.s = folders->upper, .n = (uint32_t)strlen(folders->upper)};
         operation.f[2] = (struct field){.s = folders->work, .n = (uint32_t)strlen(folders->work)};
         operation.f[3] = (struct field){.s = option_list, .n = 1};
     }
     struct failure why = {0};
-    int root = mount_attach_root(mount_overlay_tree(&operation, place, &why), place, &why);
+    int root = mount_attach_root(overlay_tree(&operation, 0, &why), place, &why);
     free(list);
     return root < 0 ? archive_fail_errno(failure, why.error, "%s", why.detail) : root;
 }

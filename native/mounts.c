@@ -15,7 +15,7 @@
 #include "cleanup.h"
 #include "copy_up.h"
 #include "mount_idmap.h"
-#include "overlay_notes.h"
+#include "overlay.h"
 #include "rootpath.h"
 
 static int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
@@ -61,8 +61,7 @@ static int configure(int fs, const char *options, struct failure *failure) {
     return 0;
 }
 
-/* pivot_root(2) wants the mount around the new root to be private, and nothing of this namespace is to reach the host. */
-static int make_surrounding_private(const char *place, struct failure *failure) {
+int mount_surrounding_private(const char *place, struct failure *failure) {
     char path[4096] = "";
     append_text(path, sizeof path, place);
     for (;;) {
@@ -75,67 +74,12 @@ static int make_surrounding_private(const char *place, struct failure *failure) 
 
 int mount_attach_root(int tree, const char *place, struct failure *failure) {
     if (tree < 0) return -1;
-    if (make_surrounding_private(place, failure) == 0) {
+    if (mount_surrounding_private(place, failure) == 0) {
         if (syscall(SYS_move_mount, tree, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) == 0) return tree;
         fail(failure, "move_mount of the root to", place);
     }
     close(tree);
     return -1;
-}
-
-/* Kernels before 6.5 take all lower folders in one string, which fsconfig limits to 256 bytes and mount to a page. */
-static int overlay_by_mount(const struct operation *op, const char *place, struct failure *failure) {
-    static char options[4096];
-    options[0] = 0;
-    append_text(options, sizeof options, "lowerdir=");
-    const char *cursor = op->f[0].s;
-    for (uint32_t i = 0; i < op->f[0].n; i++) {
-        if (i > 0) append_text(options, sizeof options, ":");
-        append_text(options, sizeof options, plan_list_next(&cursor));
-    }
-    if (op->f[1].n > 0) {
-        append_text(options, sizeof options, ",upperdir=");
-        append_text(options, sizeof options, op->f[1].s);
-        append_text(options, sizeof options, ",workdir=");
-        append_text(options, sizeof options, op->f[2].s);
-        append_text(options, sizeof options, ",index=off");
-    }
-    if (in_user_namespace()) append_text(options, sizeof options, ",userxattr");
-    if (strlen(options) >= sizeof options - 1) return fail_with(failure, E2BIG, "overlay with too many layers for this kernel", "");
-    if (make_surrounding_private(place, failure)) return -1;
-    if (mount("overlay", place, "overlay", 0, options)) return fail(failure, "mount overlay on", place);
-    int tree = sys_open_tree(AT_FDCWD, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-    if (tree < 0) fail(failure, "open_tree", place);
-    umount2(place, MNT_DETACH);
-    return tree;
-}
-
-int mount_overlay_tree(const struct operation *op, const char *place, struct failure *failure) {
-    AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-    if (fs < 0) return fail(failure, "fsopen", "overlay");
-    if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay")) return fail(failure, "mount source", "overlay");
-    if (in_user_namespace() && sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL)) return fail(failure, "mount option", "userxattr");
-    const char *cursor = op->f[0].s;
-    for (uint32_t i = 0; i < op->f[0].n; i++) {
-        const char *lower = plan_list_next(&cursor);
-        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", lower)) {
-            if (i == 0 && errno == EINVAL && access(lower, F_OK) == 0) return overlay_by_mount(op, place, failure);
-            return fail(failure, "overlay lower folder", lower);
-        }
-    }
-    if (op->f[1].n > 0) {
-        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "upperdir", op->f[1].s)) return fail(failure, "overlay upper folder", op->f[1].s);
-        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "workdir", op->f[2].s)) return fail(failure, "overlay work folder", op->f[2].s);
-        /* With an index a folder is refused that the shim of a container just ended still holds; see hold_root. */
-        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "index", "off")) return fail(failure, "overlay option", "index=off");
-    }
-    cursor = op->f[3].s;
-    /* They keep overlayfs from notes that mean nothing elsewhere; with userxattr it makes none, and refuses the words. */
-    for (uint32_t i = 0; i < op->f[3].n && !in_user_namespace(); i++)
-        if (configure(fs, plan_list_next(&cursor), failure)) return -1;
-    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "overlay", op->f[1].s);
-    int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-    return tree < 0 ? fail(failure, "fsmount", "overlay") : tree;
 }
 
 int mount_bind_tree(const struct operation *op, struct failure *failure) {
@@ -152,11 +96,10 @@ int mount_bind_tree(const struct operation *op, struct failure *failure) {
 
 int mount_filesystem_tree(const struct operation *op, struct failure *failure) {
     const char *type = op->f[0].s, *source = op->f[1].s, *path = op->f[2].s;
+    if (strcmp(type, "overlay") == 0) return overlay_tree(op, op->f[3].u, failure);
     AUTO_FD fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", type);
     if (source[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source)) return fail(failure, "mount source", source);
-    if (strcmp(type, "overlay") == 0 && in_user_namespace() && sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL))
-        return fail(failure, "mount option", "userxattr");
     if (configure(fs, op->f[4].s, failure)) return -1;
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, type, path);
     int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
@@ -205,16 +148,8 @@ static int clone_path_in(int tree, int root, const char *path, struct failure *f
 
 int mount_union_path(int root, const struct operation *op, struct failure *failure) {
     const char *below = op->f[1].s, *path = op->f[2].s;
-    AUTO_FD fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-    if (fs < 0) return fail(failure, "fsopen", "overlay");
-    const char *cursor = op->f[0].s;
-    for (uint32_t i = 0; i < op->f[0].n; i++) {
-        const char *lower = plan_list_next(&cursor);
-        if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", lower)) return fail(failure, "overlay lower folder", lower);
-    }
-    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "overlay", path);
-    AUTO_FD whole = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
-    if (whole < 0) return fail(failure, "fsmount", "overlay");
+    AUTO_FD whole = overlay_tree(op, op->f[3].u, failure);
+    if (whole < 0) return -1;
     AUTO_FD tree = clone_path_in(whole, root, below, failure);
     if (tree < 0) return -1;
     struct stat st;

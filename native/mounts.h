@@ -14,11 +14,9 @@ struct made_mount {
 };
 
 int mount_propagation(const struct operation *op, struct failure *failure);
-/*
- * The two kinds of root, as detached mounts. An old kernel cannot make the first without mounting it at `place` (a folder
- * in this mount namespace) for a moment.
- */
-int mount_overlay_tree(const struct operation *op, const char *place, struct failure *failure);
+/* pivot_root(2) wants the mount around the new root to be private, and nothing of this namespace is to reach the host. */
+int mount_surrounding_private(const char *place, struct failure *failure);
+/* A folder as a root, as a detached mount. */
 int mount_bind_tree(const struct operation *op, struct failure *failure);
 /* Attach a root at `place` and return its descriptor, which is `tree`; that is closed on failure. */
 int mount_attach_root(int tree, const char *place, struct failure *failure);

@@ -21,6 +21,7 @@
 #include "cleanup.h"
 #include "mount_idmap.h"
 #include "mounts.h"
+#include "overlay.h"
 
 #define NOWHERE UINT32_MAX
 
@@ -78,14 +79,14 @@ static int clone_shifted(const char *folder, const char *maps, struct failure *f
     return 0;
 }
 
-static int make_root(const struct plan *plan, const struct operation *op, const char *place, struct failure *failure) {
-    if (op->f[4].n == 0) return mount_overlay_tree(op, place, failure);
+static int make_root(const struct plan *plan, const struct operation *op, struct failure *failure) {
+    if (op->f[4].n == 0) return overlay_tree(op, 0, failure);
     const char *cursor = op->f[5].s;
     for (uint32_t i = 0; i < op->f[5].n; i++)
         if (clone_shifted(plan_list_next(&cursor), op->f[4].s, failure)) return -1;
     uint32_t uid = host_uid(plan, 0), gid = host_gid(plan, 0);
     if (uid == NOWHERE || gid == NOWHERE) return fail_with(failure, EINVAL, "map owners: nobody is root", op->f[4].s);
-    int tree = act_as(uid, gid, failure) ? -1 : mount_overlay_tree(op, place, failure);
+    int tree = act_as(uid, gid, failure) ? -1 : overlay_tree(op, 0, failure);
     return act_as(geteuid(), getegid(), failure) ? -1 : tree;
 }
 
@@ -127,7 +128,7 @@ static int make_covered(const struct plan *plan, const char *place, struct made_
         const struct operation *op = &plan->operations[i];
         if (!is_layers(op)) continue;
         *failure = (struct failure){.index = i, .code = op->code};
-        made[i].tree = op->code == OP_MOUNT ? mount_filesystem_tree(op, failure) : make_root(plan, op, place, failure);
+        made[i].tree = op->code == OP_MOUNT ? mount_filesystem_tree(op, failure) : make_root(plan, op, failure);
         if (made[i].tree < 0) return -1;
     }
     for (uint16_t i = 0; i < plan->count; i++) {
