@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything the commands of this project need, installed or built where it is missing. Prints one line on stderr for
-# each step that has something to do, nothing when all is in place. Usage: setup.sh run | test
+# each step that has something to do, nothing when all is in place. Usage: setup.sh run | test | vm
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
@@ -28,6 +28,10 @@ nftables iptables'
 # The C tests, the peers of the comparisons, the clients that drive the daemon, a root file system to import, terminals.
 if [ "$purpose" = test ]; then
   packages="$packages runc crun clang libclang-rt-14-dev docker.io docker-compose docker-registry podman redis-server postgresql-15 skopeo buildah mmdebstrap tmux iproute2 procps bind9-dnsutils iperf3 uidmap slirp4netns passt"
+fi
+# The machine of the tests that need another one, and the client that is copied into it.
+if [ "$purpose" = vm ]; then
+  packages="$packages qemu-system-x86 mmdebstrap e2fsprogs docker.io"
 fi
 
 missing=

@@ -18,10 +18,14 @@ const BUN = process.execPath;
 const MINUTE = 60_000;
 /** Files with this ending need root and the real kernel; all others run as anybody. */
 const ROOT_TESTS = ".root.test.ts";
+/** And with this one the virtual machine of `npm run test:vm`. */
+export const VM_TESTS = ".vm.test.ts";
 
 /** The stages of the test, quickest answers first. `folder` is theirs to fill. */
 export function allStages(folder: string): Stage[] {
-  const tests = globSync(["src/**/*.test.ts", "test/**/*.test.ts"]).sort();
+  const tests = globSync(["src/**/*.test.ts", "test/**/*.test.ts"])
+    .filter((file) => !file.endsWith(VM_TESTS))
+    .sort();
   const unit = tests.filter((file) => !file.endsWith(ROOT_TESTS));
   const root = tests.filter((file) => file.endsWith(ROOT_TESTS));
   return [
@@ -92,7 +96,14 @@ function fuzzing(name: string): Stage {
   };
 }
 
-function bunTests(name: string, needsRoot: boolean, files: readonly string[], folder: string): Stage {
+/** `limitMs`: what one test may take. */
+export function bunTests(
+  name: string,
+  needsRoot: boolean,
+  files: readonly string[],
+  folder: string,
+  limitMs = 30_000,
+): Stage {
   return {
     name,
     needsRoot,
@@ -103,7 +114,7 @@ function bunTests(name: string, needsRoot: boolean, files: readonly string[], fo
           BUN,
           "test",
           "--timeout",
-          "30000",
+          String(limitMs),
           "--reporter=junit",
           `--reporter-outfile=${report}`,
           ...files.map((file) => `./${file}`),
