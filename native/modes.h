@@ -10,6 +10,7 @@ int mode_files(int argc, char **argv);
 int mode_netlink(int argc, char **argv);
 int mode_netlink_watch(int argc, char **argv);
 int mode_init(int argc, char **argv);
+int mode_hold(int argc, char **argv);
 int mode_identity(int argc, char **argv);
 int mode_names(int argc, char **argv);
 int mode_rootless(int argc, char **argv);

@@ -44,6 +44,7 @@ export async function draftContainer(
   if (hostConfig.Runtime === "") hostConfig.Runtime = context.runtimes.defaultName;
   context.runtimes.find(hostConfig.Runtime);
   warnings.push(...validateHostConfig(hostConfig, config));
+  context.groups.checkParent(hostConfig.CgroupParent);
   const idMaps = hostConfig.UsernsMode === "host" ? undefined : context.idMaps;
   if (idMaps !== undefined) validateWithUserNamespace(hostConfig);
   hostConfig = withDefaults(hostConfig, context.groups);

@@ -1,12 +1,12 @@
 import {
   type CgroupLayout,
+  type CgroupPlacement,
   type ControlGroup,
   cgroupOperations,
   cgroupVersion,
   controlGroup,
   hasGroups,
   type LimitSupport,
-  limitSupport,
 } from "../runtime/cgroup/index.ts";
 import type { LinuxResources } from "../runtime/spec/index.ts";
 import type { ContainerRecord } from "./record.ts";
@@ -22,18 +22,36 @@ export interface ContainerGroups {
   of(record: ContainerRecord): ControlGroup;
   /** The files that a start would write, and what into them. */
   planned(record: ContainerRecord, resources: LinuxResources): { path: string; data: string }[];
+  /** Change limits of a running container; those not given stay. Throws invalid for what the kernel refuses. */
+  update(record: ContainerRecord, resources: LinuxResources): Promise<void>;
+  /** Throws invalid for a --cgroup-parent that cannot be. */
+  checkParent(parent: string): void;
 }
 
-/** `cgroupParent` exists already: see prepareCgroupParent. */
-export function createContainerGroups(layout: CgroupLayout, cgroupParent: string): ContainerGroups {
+export interface ContainerGroupsOptions {
+  readonly layout: CgroupLayout;
+  readonly placement: CgroupPlacement;
+  readonly support: LimitSupport;
+}
+
+export function createContainerGroups(options: ContainerGroupsOptions): ContainerGroups {
+  const { layout, placement, support } = options;
+  const of = (record: ContainerRecord) => controlGroup(layout, cgroupPathOf({ record, placement }));
   return {
     version: cgroupVersion(layout),
     exist: hasGroups(layout),
-    support: limitSupport(layout, cgroupParent),
+    support,
     planned: (record, resources) =>
-      cgroupOperations({ layout, path: cgroupPathOf({ record, cgroupParent }), resources }).flatMap(
+      cgroupOperations({ layout, path: cgroupPathOf({ record, placement }), resources }).flatMap(
         (operation) => (operation.op === "write-file" ? [operation] : []),
       ),
-    of: (record) => controlGroup(layout, cgroupPathOf({ record, cgroupParent })),
+    of,
+    async update(record, resources) {
+      of(record).apply(resources);
+      await placement.update(record.id, resources);
+    },
+    checkParent(parent) {
+      placement.pathOf("", parent);
+    },
   };
 }

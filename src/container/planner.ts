@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { type CgroupLayout, hasGroups, prepareCgroupParent } from "../runtime/cgroup/index.ts";
+import { type CgroupLayout, type CgroupPlacement, hasGroups } from "../runtime/cgroup/index.ts";
 import {
   type CompileInput,
   compileExec,
@@ -29,7 +29,6 @@ import {
   buildExecProcess,
   buildSpec,
   capabilitiesOf,
-  cgroupParentOf,
   cgroupPathOf,
   parseSecurityOptions,
   shiftedBy,
@@ -39,8 +38,7 @@ import {
 export interface LaunchPlannerOptions {
   readonly snapshotter: Snapshotter;
   readonly layout: CgroupLayout;
-  /** The group of containers without --cgroup-parent, such as "/gantry". */
-  readonly cgroupParent: string;
+  readonly placement: CgroupPlacement;
   readonly seccomp: SeccompCompiler;
   /** The folder of prepareBaseLayer. */
   readonly baseLayer: string;
@@ -68,7 +66,7 @@ const NO_FILES: ContainerFiles = { resolvConf: "", hosts: "", hostname: "", log:
 export function createLaunchPlanner({
   snapshotter,
   layout,
-  cgroupParent,
+  placement,
   seccomp,
   baseLayer,
   cdi,
@@ -92,7 +90,7 @@ export function createLaunchPlanner({
       files,
       joined,
       layout,
-      cgroupParent,
+      placement,
       groupCount,
       layersOf,
       shift: mapsToShift(record),
@@ -166,8 +164,8 @@ export function createLaunchPlanner({
       if (!isPreview) handOver(request);
       const { config, hostConfig } = record.definition;
       const { enabled, ...rotation } = parseLogConfig(hostConfig.LogConfig);
-      const parent = cgroupParentOf(hostConfig);
-      if (parent !== undefined && !isPreview) prepareCgroupParent(layout, parent);
+      if (!isPreview) placement.prepare(hostConfig.CgroupParent);
+      const unit = placement.scopeOf(record.id, hostConfig.CgroupParent);
       const root = tree === undefined ? rootOf(record.id) : { ...tree, lower: [...tree.lower, baseLayer] };
       const edits = cdi.resolve(hostConfig.DeviceRequests ?? []);
       const groups = edits.flatMap(({ additionalGids }) => additionalGids.map(String));
@@ -204,6 +202,7 @@ export function createLaunchPlanner({
           seccomp: profile === undefined ? undefined : { profile, capabilities },
           hooks: hooksByName(hooks),
           ...(hostConfig.Init === true ? { init: shim } : {}),
+          unit,
         });
         return { plan: launch.plan, how: { bundle: launch.bundle }, spec, warnings: [] };
       }
@@ -225,7 +224,10 @@ export function createLaunchPlanner({
         init: hostConfig.Init === true,
         ...(await filterOf(record, false)),
       });
-      const how = planned === undefined ? {} : { onHooks: (pid: number) => planned.run(pid) };
+      const how = {
+        ...(planned === undefined ? {} : { onHooks: (pid: number) => planned.run(pid) }),
+        ...(unit === undefined ? {} : { scope: { name: unit, resources: spec.linux.resources } }),
+      };
       return { plan, how, spec, warnings: [] };
     },
     rights(record) {
@@ -252,7 +254,7 @@ export function createLaunchPlanner({
           ...(ReadonlyRootfs ? [{ op: "root-readonly" as const }] : []),
         ],
         // Without control groups nothing but the process itself says whose it is.
-        group: hasGroups(layout) ? cgroupPathOf({ record, cgroupParent }) : "",
+        group: hasGroups(layout) ? cgroupPathOf({ record, placement }) : "",
       };
     },
     async planExec(record, pid, id, exec, linked) {
@@ -262,7 +264,7 @@ export function createLaunchPlanner({
       const user = userOf(exec.User || config.User, hostConfig.GroupAdd ?? []);
       const runtime = runtimeOf(record);
       if (runtime !== undefined) {
-        const group = cgroupPathOf({ record, cgroupParent });
+        const group = cgroupPathOf({ record, placement });
         const identity = await identityOf(user, rootOf(record.id), { pid, group });
         const launch = compileForeignExec({
           id,

@@ -28,7 +28,8 @@ export async function updateContainer(
     validateResources(merged);
     const hostConfig = { ...merged, PortBindings: changedPorts(merged.PortBindings, changes) };
     await changePorts(context, record, changes, hostConfig.PortBindings);
-    if (isRunning(record.state)) context.groups.of(record).apply(resourcesOf(asked.resources, []));
+    if (isRunning(record.state))
+      await context.groups.update(record, resourcesOf(withPartners(asked.resources, merged), []));
     notify(context, context.table.setHostConfig(id, hostConfig), "update");
     return asked.warnings;
   } catch (error) {
@@ -77,6 +78,16 @@ function given(resources: Resources): Resources {
     DeviceRequests: null,
     Ulimits: null,
     OomKillDisable: null,
+  };
+}
+
+/** Limits that only make sense together: where one of them changes, the other is told as it is. */
+function withPartners(asked: Resources, merged: Resources): Resources {
+  const { Memory, MemorySwap, CpuQuota, CpuPeriod } = merged;
+  return {
+    ...asked,
+    ...(asked.Memory === 0 && asked.MemorySwap === 0 ? {} : { Memory, MemorySwap }),
+    ...(asked.CpuQuota === 0 && asked.CpuPeriod === 0 ? {} : { CpuQuota, CpuPeriod }),
   };
 }
 

@@ -23,13 +23,7 @@ import {
   type RegistryRules,
   readRegistryRules,
 } from "../registry/index.ts";
-import {
-  type CgroupLayout,
-  cgroupVersion,
-  prepareCgroupParent,
-  readCgroupLayout,
-  removeCgroupParent,
-} from "../runtime/cgroup/index.ts";
+import { cgroupVersion, removeCgroupParent } from "../runtime/cgroup/index.ts";
 import { BundleStore, createRuntimes, type RuntimesOptions, withRuntimes } from "../runtime/foreign/index.ts";
 import { createTaskLauncher, type IdMaps } from "../runtime/index.ts";
 import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
@@ -37,6 +31,7 @@ import { remapOf } from "../runtime/user-namespace/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
 import * as volume from "../volume/index.ts";
+import { openControlGroups } from "./control-groups.ts";
 import { describeDiskUsage } from "./disk-usage.ts";
 import type { Engine } from "./engine.ts";
 import { remappedRoot } from "./remapped-root.ts";
@@ -61,6 +56,8 @@ export interface EngineOptions {
   readonly rootless?: RootlessNetwork;
   /** Whose subordinate ids containers' are: "default", USER, USER:GROUP, UID, UID:GID; "" for no user namespaces. */
   readonly usernsRemap: string;
+  /** Who makes control groups; undefined: the engine itself, or for an ordinary user his systemd, if it can. */
+  readonly cgroupDriver: "cgroupfs" | "systemd" | undefined;
   /** Other runtimes than the engine's own. */
   readonly runtimes: RuntimesOptions;
   /** Ceiling of the build cache. */
@@ -110,10 +107,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
   if (storedOwners !== undefined) process.env[storedOwners.environment[0]] = storedOwners.environment[1];
   const runtimes = createRuntimes(options.runtimes);
-  const layout = options.rootless === undefined ? readCgroupLayout() : NO_GROUPS;
-  if (options.rootless !== undefined) log.warn(WITHOUT_GROUPS);
-  const cgroupParent = `/${name}`;
-  prepareCgroupParent(layout, cgroupParent);
+  const groups = stack.use(await openControlGroups(options, shimPath, log));
+  const { layout, placement } = groups;
 
   const store = stack.use(
     openStore(join(dataRoot, "gantry.db"), [
@@ -179,14 +174,12 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const folder = join(dataRoot, "containers");
   mkdirSync(folder, { recursive: true, mode: 0o710 });
   const bundles = new BundleStore(execRoot);
-  const launcher = withRuntimes(
-    stack.use(createTaskLauncher({ execRoot, shimPath, standby: true })),
-    bundles,
-  );
+  const tasks = stack.use(createTaskLauncher({ execRoot, shimPath, standby: true }));
+  const launcher = withRuntimes(groups.launching(tasks), bundles);
   const planner = container.createLaunchPlanner({
     snapshotter,
     layout,
-    cgroupParent,
+    placement,
     seccomp,
     baseLayer,
     runtimes,
@@ -224,7 +217,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     launcher,
     planner,
     runtimes,
-    groups: container.createContainerGroups(layout, cgroupParent),
+    groups: container.createContainerGroups(groups),
     events,
     log,
     packTree: (folders) => packTree(shimPath, folders),
@@ -252,6 +245,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
         containers: containers.counts(),
         images: (await images.list({ all: false, filters: new Map(), sharedSize: false })).length,
         cgroupVersion: cgroupVersion(layout),
+        cgroupDriver: placement.driver,
+        support: groups.support,
         userNamespaces: idMaps !== undefined,
         runtimes,
         rootless: options.rootless !== undefined,
@@ -265,7 +260,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     startByPolicy: () => containers.startByPolicy(),
     async teardown() {
       await networks.teardown();
-      removeCgroupParent(layout, cgroupParent);
+      if (groups.own !== undefined) removeCgroupParent(layout, groups.own);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -280,11 +275,6 @@ function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceO
       : network.createNoForwarding();
   return { forwarding };
 }
-
-/** Control groups are the machine's root's, and those that a session may have delegated are not used yet. */
-const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };
-const WITHOUT_GROUPS =
-  "rootless: containers have no control groups: limits of memory, processors and the like are discarded, and pause is refused";
 
 /** The maps of new containers. Throws invalid for who has no subordinate ids. */
 function userNamespaceOf({ usernsRemap }: EngineOptions, log: Log): IdMaps | undefined {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import type { LimitSupport } from "../runtime/cgroup/index.ts";
 import { OWN_RUNTIME, type Runtimes } from "../runtime/foreign/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
 import {
@@ -59,6 +60,8 @@ export interface EngineFacts {
   readonly containers: { readonly all: number; readonly running: number; readonly paused: number };
   readonly images: number;
   readonly cgroupVersion: "1" | "2";
+  readonly cgroupDriver: "cgroupfs" | "systemd" | "none";
+  readonly support: LimitSupport;
   /** Whether new containers get one of their own. */
   readonly userNamespaces: boolean;
   readonly runtimes: Runtimes;
@@ -91,13 +94,13 @@ export function describeInfo(facts: EngineFacts): InfoReply {
       Authorization: null,
       Log: ["json-file", "none"],
     },
-    MemoryLimit: true,
-    SwapLimit: true,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    CPUSet: true,
-    PidsLimit: true,
+    MemoryLimit: facts.support.memory,
+    SwapLimit: facts.support.swap,
+    CpuCfsPeriod: facts.support.cpuQuota,
+    CpuCfsQuota: facts.support.cpuQuota,
+    CPUShares: facts.support.cpuShares,
+    CPUSet: facts.support.cpuset,
+    PidsLimit: facts.support.pids,
     IPv4Forwarding: readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim() === "1",
     OomKillDisable: facts.cgroupVersion === "1",
     Debug: false,
@@ -105,7 +108,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     NGoroutines: 0,
     SystemTime: new Date().toISOString(),
     LoggingDriver: "json-file",
-    CgroupDriver: facts.rootless ? "none" : "cgroupfs",
+    CgroupDriver: facts.cgroupDriver,
     CgroupVersion: facts.cgroupVersion,
     NEventsListener: 0,
     KernelVersion: release(),

@@ -1,7 +1,9 @@
 import type { Readable, Writable } from "node:stream";
+import type { ScopeName } from "./cgroup/placement.ts";
 import type { RuntimeBundle } from "./foreign/bundle.ts";
 import type { DecodedPlan } from "./plan/decode.ts";
 import type { LaunchPlan, OperationName } from "./plan/operations.ts";
+import type { LinuxResources } from "./spec/types.ts";
 
 /**
  * A task is the running process tree of a container (or of one exec in it) with the shim that is its parent.
@@ -70,6 +72,8 @@ export interface LaunchOptions {
   readonly bundle?: RuntimeBundle;
   /** Run the hooks that the plan's "runtime-hooks" waits for; a failure ends the launch. */
   readonly onHooks?: (pid: number) => Promise<void>;
+  /** systemd(1) makes its control group. */
+  readonly scope?: { readonly name: ScopeName; readonly resources: LinuxResources };
 }
 
 export interface TaskLauncher {

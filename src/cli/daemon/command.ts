@@ -16,7 +16,7 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
       writeSync(1, DAEMON_HELP);
       return 0;
     }
-    if (options.enters !== undefined) enterRootless(options.enters, options);
+    if (options.enters !== undefined) await enterRootless(options.enters, options);
     if ((process.getuid?.() ?? 0) !== 0)
       throw invalid("the daemon has to run as root, or with --rootless as this user");
     const stop = signalled("SIGTERM", "SIGINT");

@@ -34,7 +34,8 @@ Options:
       --debug              The same as --log-level debug
       --default-address-pool pool   Range for networks without a subnet: base=10.10.0.0/16,size=24; may be repeated
       --default-runtime string   Runtime of containers that ask for none (default "gantry", the engine's own)
-      --exec-opt list      native.cgroupdriver=cgroupfs: the engine makes control groups itself, and nobody else can
+      --exec-opt list      native.cgroupdriver=cgroupfs: the engine makes control groups itself; =systemd: systemd makes a
+                           scope for each container, which needs cgroup version 2 (rootless the default, where it can)
       --exec-root string   Folder of sockets and running state (default "/run/gantry")
       --fixed-cidr-v6 network       Subnet of IPv6 for the default bridge, with --ipv6 (default one of the pools)
       --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
@@ -81,7 +82,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
       `invalid --name ${name}: 1 to 14 lower-case letters, digits, - and _, beginning with a letter`,
     );
   }
-  for (const option of values["exec-opt"] ?? []) checkExecOption(option);
+  const cgroupDriver = cgroupDriverOf(values["exec-opt"] ?? []);
   const level = values.debug === true ? "debug" : (values["log-level"] ?? "info");
   const logLevel = LEVELS.find((known) => known === level);
   if (logLevel === undefined) throw invalid(`invalid --log-level ${level}: use one of ${LEVELS.join(", ")}`);
@@ -102,6 +103,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     },
     ...(rootless === undefined ? {} : { rootless }),
     enters,
+    cgroupDriver,
     usernsRemap: values["userns-remap"] ?? "",
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     runtimes: { added: values["add-runtime"] ?? [], defaultName: values["default-runtime"] ?? "" },
@@ -110,18 +112,21 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
   };
 }
 
-/** "native.cgroupdriver=cgroupfs" is what there is. */
-function checkExecOption(option: string): void {
-  const [key = "", value = ""] = option.split("=");
-  if (key !== "native.cgroupdriver") throw invalid(`invalid --exec-opt ${option}: unknown option ${key}`);
-  if (value === "systemd")
+/** "native.cgroupdriver=cgroupfs" or "=systemd"; the last one counts. */
+function cgroupDriverOf(options: readonly string[]): DaemonOptions["cgroupDriver"] {
+  let driver: DaemonOptions["cgroupDriver"];
+  for (const option of options) {
+    const [key = "", value = ""] = option.split("=");
+    if (key !== "native.cgroupdriver") throw invalid(`invalid --exec-opt ${option}: unknown option ${key}`);
+    if (value !== "cgroupfs" && value !== "systemd")
+      throw invalid(`invalid --exec-opt ${option}: native.cgroupdriver only supports cgroupfs or systemd`);
+    driver = value;
+  }
+  if (driver === "systemd" && !existsSync("/run/systemd/system"))
     throw unsupported(
-      existsSync("/run/systemd/system")
-        ? "native.cgroupdriver=systemd is not supported: this engine makes control groups itself (cgroupfs)"
-        : "native.cgroupdriver=systemd: systemd does not run on this machine, so it cannot make control groups",
+      "native.cgroupdriver=systemd: systemd does not run on this machine, so it cannot make control groups",
     );
-  if (value !== "cgroupfs")
-    throw invalid(`invalid --exec-opt ${option}: native.cgroupdriver only supports cgroupfs or systemd`);
+  return driver;
 }
 
 /** The value of a flag that takes one of a few words; the first is the default. */

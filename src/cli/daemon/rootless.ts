@@ -4,9 +4,10 @@ import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import type { RootlessNetwork } from "../../daemon/index.ts";
-import { internal, invalid } from "../../errors/index.ts";
+import { internal, invalid, messageOf } from "../../errors/index.ts";
 import { installShim, ownCommand } from "../../platform/index.ts";
 import { userPlaces } from "../../platform/places/index.ts";
+import { moveBelowUserManager } from "../../runtime/systemd/index.ts";
 import { subordinateRanges } from "../../runtime/user-namespace/index.ts";
 import { printError } from "../output/print.ts";
 import { readyDescriptor } from "../terminal/server-process.ts";
@@ -41,10 +42,10 @@ export function insideRootless(): RootlessNetwork | undefined {
  * Run the daemon of an ordinary user, as root of a user namespace of his, which is made when it is not there; this process
  * becomes one that waits for it. `argv` names all places. Does not return; throws invalid for root, internal when it cannot be done.
  */
-export function enterRootless(
+export async function enterRootless(
   argv: readonly string[],
-  { dataRoot, execRoot }: { dataRoot: string; execRoot: string },
-): never {
+  { dataRoot, execRoot, name }: { dataRoot: string; execRoot: string; name: string },
+): Promise<never> {
   if (process.getuid?.() === 0) throw invalid("--rootless is for ordinary users, and this is root");
   const { uid, gid } = userInfo();
   const folder = join(execRoot, "rootless");
@@ -55,6 +56,7 @@ export function enterRootless(
   writeFileSync(resolvConf, `nameserver ${NAME_SERVER}\n`);
   const ids = idMaps(nameOf(uid), uid, gid);
   const shim = installShim(join(dataRoot, "bin"));
+  await joinUserManager(name);
   const args = ["rootless", folder, ids.uids, ids.gids, resolvConf, program, path];
   const inner = spawn(shim, [...args, ...ownCommand(), "daemon", ...argv], {
     // A runtime marks all other descriptors to be closed when it executes something in its own place.
@@ -71,6 +73,15 @@ export function enterRootless(
   // From here on this process only waits and passes signals on, for which it need not be as large as it is.
   process.execve?.(shim, [shim, "rootless-wait", String(inner.pid)], {});
   throw internal("rootless: this runtime cannot execute another program in its place");
+}
+
+/** Without it the daemon runs as well, and says what its containers lack. */
+async function joinUserManager(name: string): Promise<void> {
+  try {
+    await moveBelowUserManager(`${name}-daemon-${process.pid}.scope`);
+  } catch (error) {
+    printError(`gantry daemon: warning: the user's systemd does not take this process: ${messageOf(error)}`);
+  }
 }
 
 /** Let go of the namespaces, when nothing of the engine is left in them. */

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { EngineError, invalid, messageOf, unsupported } from "../../errors/index.ts";
+import { invalid, messageOf, unsupported } from "../../errors/index.ts";
 import { installShim } from "../../platform/index.ts";
-import { readCgroupLayout } from "../../runtime/cgroup/index.ts";
+import { type CgroupLayout, readCgroupLayout } from "../../runtime/cgroup/index.ts";
 import { OCI_VERSION, StateStore } from "../../runtime/oci/index.ts";
 import { createSeccompCompiler } from "../../runtime/seccomp/index.ts";
+import { openScopes, type Scopes, SYSTEM_MANAGER } from "../../runtime/systemd/index.ts";
 import { ENGINE_VERSION } from "../../wire/index.ts";
 import { bool, string } from "../command/command.ts";
 import { type FlagValues, parseFlags } from "../command/flags.ts";
@@ -13,6 +14,7 @@ import { UsageError } from "../command/usage-error.ts";
 import { print } from "../output/print.ts";
 import { COMMANDS } from "./commands.ts";
 import { type OciLog, openLog } from "./log.ts";
+import { shimFolder } from "./shim-folder.ts";
 
 const GLOBAL_FLAGS = [
   bool("debug", "Tell more in the log"),
@@ -72,11 +74,13 @@ async function runCommand(
     context: {
       store: new StateStore(root, layout),
       layout,
-      shimPath: installShim(join(root, "@bin")),
+      shimPath: installShim(shimFolder(root)),
+      systemd: globals.bool("systemd-cgroup"),
+      openScopes: () => openSystemdScopes(layout, installShim(shimFolder(root))),
       // No id of a container has this letter.
       seccomp: lazily(() =>
         createSeccompCompiler({
-          shimPath: installShim(join(root, "@bin")),
+          shimPath: installShim(shimFolder(root)),
           cacheFolder: join(root, "@seccomp"),
         }),
       ),
@@ -97,13 +101,18 @@ function lazily(
 function refuseUnsupported(globals: FlagValues): void {
   if (globals.string("rootless") === "true")
     throw unsupported("--rootless=true is not supported: this runtime needs root");
-  if (!globals.bool("systemd-cgroup")) return;
-  throw existsSync("/run/systemd/system")
-    ? unsupported("--systemd-cgroup is not supported: this runtime makes control groups itself (cgroupfs)")
-    : new EngineError(
-        "unsupported",
-        "systemd cgroup flag passed, but systemd support for managing cgroups is not available",
-      );
+  if (globals.bool("systemd-cgroup") && !existsSync("/run/systemd/system"))
+    throw unsupported(
+      "systemd cgroup flag passed, but systemd support for managing cgroups is not available",
+    );
+}
+
+async function openSystemdScopes(layout: CgroupLayout, shimPath: string): Promise<Scopes> {
+  if (layout.legacy.size > 0)
+    throw unsupported(
+      "--systemd-cgroup needs a machine with nothing but version 2 of control groups: this one has controllers in version 1",
+    );
+  return openScopes({ address: SYSTEM_MANAGER, slice: "system.slice", prefix: "gantry-oci", shimPath });
 }
 
 function helpText(): string {

@@ -38,6 +38,10 @@ export const update: OciCommand = {
     // Devices are decided when a container is made.
     const { devices: _devices, ...resources } = readResources(parseJson(document, "resources"));
     controlGroup(context.layout, record.cgroupPath).apply(resources);
+    if (record.unit !== undefined) {
+      await using scopes = await context.openScopes();
+      await scopes.limit(record.unit, resources);
+    }
     return 0;
   },
 };

@@ -1,5 +1,4 @@
-import { normalize } from "node:path/posix";
-import type { CgroupLayout } from "../../runtime/cgroup/index.ts";
+import type { CgroupLayout, CgroupPlacement } from "../../runtime/cgroup/index.ts";
 import type { IdMapEntry, IdMaps } from "../../runtime/index.ts";
 import type { Process, Spec, SpecNamespaceType } from "../../runtime/spec/index.ts";
 import type { ContainerConfig, ExecConfig, HostConfig } from "../../wire/index.ts";
@@ -21,8 +20,7 @@ export interface SpecInput {
   /** Variables that its links give to it. */
   readonly linked: readonly string[];
   readonly layout: CgroupLayout;
-  /** The group of containers without --cgroup-parent, such as "/gantry". */
-  readonly cgroupParent: string;
+  readonly placement: CgroupPlacement;
   /** How many groups the engine's own user namespace has. */
   readonly groupCount: number;
   /** Folders of an image's layers, topmost first. */
@@ -80,13 +78,8 @@ export function buildSpec(input: SpecInput): Spec {
   };
 }
 
-/** The group that --cgroup-parent names, from the root of every hierarchy. */
-export function cgroupParentOf({ CgroupParent }: HostConfig): string | undefined {
-  return CgroupParent === "" ? undefined : normalize(`/${CgroupParent}`);
-}
-
-export function cgroupPathOf({ record, cgroupParent }: Pick<SpecInput, "record" | "cgroupParent">): string {
-  return `${cgroupParentOf(record.definition.hostConfig) ?? cgroupParent}/${record.id}`;
+export function cgroupPathOf({ record, placement }: Pick<SpecInput, "record" | "placement">): string {
+  return placement.pathOf(record.id, record.definition.hostConfig.CgroupParent);
 }
 
 function namespacesOf(

@@ -1,4 +1,4 @@
-export { buildExecProcess, buildSpec, cgroupParentOf, cgroupPathOf, type SpecInput } from "./build.ts";
+export { buildExecProcess, buildSpec, cgroupPathOf, type SpecInput } from "./build.ts";
 export { capabilitiesOf } from "./capabilities.ts";
 export { withDefaults } from "./defaults.ts";
 export { mergeEnvironment, mergeImageConfig } from "./merge.ts";

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf, internal, invalid } from "../../errors/index.ts";
 import type { LinuxResources } from "../spec/index.ts";
@@ -50,10 +50,31 @@ function applyLimits(layout: CgroupLayout, path: string, resources: LinuxResourc
       const files =
         version === 1
           ? inPossibleOrder(folder, legacyLimits(controller, resources))
-          : unifiedLimits(controller, resources);
+          : unifiedLimits(controller, completed(folder, resources));
       for (const limit of files) writeLimit(folder, limit);
     }
   }
+}
+
+/** Where version 2 makes one value of two limits, the one that is not given is what it is now. */
+function completed(folder: string, resources: LinuxResources): LinuxResources {
+  const { memory = {}, cpu = {} } = resources;
+  const isNumber = (text: string | undefined): text is string => text !== undefined && /^\d+$/.test(text);
+  const words = (file: string) => readText(join(folder, file))?.split(" ") ?? [];
+  const [limit] = memory.swap !== undefined && memory.limit === undefined ? words("memory.max") : [];
+  const [quota, period] = cpu.quota === undefined || cpu.period === undefined ? words("cpu.max") : [];
+  return {
+    ...resources,
+    memory: { ...(isNumber(limit) ? { limit: Number(limit) } : {}), ...memory },
+    cpu:
+      cpu.quota === undefined && cpu.period === undefined
+        ? cpu
+        : {
+            ...(isNumber(quota) ? { quota: Number(quota) } : {}),
+            ...(isNumber(period) ? { period: Number(period) } : {}),
+            ...cpu,
+          },
+  };
 }
 
 /** Memory with swap may never be below memory alone: where the former grows, it has to grow first. */
@@ -67,8 +88,13 @@ function inPossibleOrder(folder: string, files: LimitFile[]): LimitFile[] {
 }
 
 function readNumber(file: string): bigint | undefined {
+  const text = readText(file);
+  return text === undefined ? undefined : BigInt(text);
+}
+
+function readText(file: string): string | undefined {
   try {
-    return BigInt(readFileSync(file, "utf8").trim());
+    return readFileSync(file, "utf8").trim();
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
@@ -77,7 +103,7 @@ function readNumber(file: string): bigint | undefined {
 
 function writeLimit(folder: string, { file, data, optional }: LimitFile): void {
   try {
-    writeFileSync(join(folder, file), data);
+    writeExisting(join(folder, file), data);
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === "ENOENT" && optional) return;
@@ -86,6 +112,16 @@ function writeLimit(folder: string, { file, data, optional }: LimitFile): void {
     if (errno === "EINVAL" || errno === "ERANGE" || errno === "ENODEV")
       throw invalid(`the kernel refuses ${data} for ${file}`, { cause });
     throw internal(`${file} cannot be set to ${data}: ${errno ?? "failed"}`, { cause });
+  }
+}
+
+/** Without O_CREAT: the kernel refuses to make a file in other words than that it is not there. */
+function writeExisting(file: string, data: string): void {
+  const fd = openSync(file, constants.O_WRONLY);
+  try {
+    writeSync(fd, data);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -7,6 +7,7 @@ export {
   hasGroups,
   readCgroupLayout,
 } from "./layout.ts";
+export { blkioToIoWeight, sharesToWeight } from "./limits.ts";
 export type { LimitInForce } from "./limits-in-force.ts";
 export { cgroupMounts } from "./mounts.ts";
 export {
@@ -16,5 +17,6 @@ export {
   prepareCgroupParent,
   removeCgroupParent,
 } from "./operations.ts";
+export { type CgroupPlacement, cgroupfsPlacement, type ScopeName } from "./placement.ts";
 export type * from "./statistics.ts";
 export { type LimitSupport, limitSupport } from "./support.ts";

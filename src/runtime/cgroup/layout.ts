@@ -9,6 +9,8 @@ export interface CgroupLayout {
   readonly unifiedControllers: ReadonlySet<string>;
   /** Version 1 hierarchies: mount folder by controller ("memory"); named ones as "name=systemd". One folder may serve several. */
   readonly legacy: ReadonlyMap<string, string>;
+  /** Whether devices can be let through and kept back; true when absent. */
+  readonly filtersDevices?: boolean;
 }
 
 /** From /proc/self/mountinfo (proc_pid_mountinfo(5)) and the cgroup.controllers file of version 2. */

@@ -26,7 +26,8 @@ export function cgroupOperations({ layout, path, resources }: CgroupRequest): Op
       version === 1 ? legacyLimits(name, resources) : unifiedLimits(name, resources),
     );
     operations.push(...limits.map((limit) => writeLimit(folder, limit)));
-    if (version === 2 && !layout.legacy.has("devices") && resources.devices !== undefined)
+    const filters = version === 2 && !layout.legacy.has("devices") && layout.filtersDevices !== false;
+    if (filters && resources.devices !== undefined)
       operations.push({ op: "device-filter", group: folder, program: deviceProgram(resources.devices) });
     joins.push({ op: "cgroup-join", path: folder, version });
   }

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import type { CgroupLayout } from "../cgroup/index.ts";
-import { oomWatch } from "../cgroup/index.ts";
+import { type CgroupLayout, oomWatch, type ScopeName } from "../cgroup/index.ts";
 import { compileMount, idMapEntries, type StdioInput, stdioOperation } from "../compile/index.ts";
 import type { LaunchPlan, Operation, Propagation } from "../plan/index.ts";
 import type { Linux, Process, Spec, SpecMount } from "../spec/index.ts";
@@ -29,6 +28,8 @@ export interface ForeignInput extends Common {
   readonly rootFolder: string;
   readonly network: readonly Operation[];
   readonly layout: CgroupLayout;
+  /** The unit that the runtime is to have systemd(1) make; undefined for a group that it makes itself. */
+  readonly unit: ScopeName | undefined;
   readonly log?: { readonly file: string; readonly maxBytes: number; readonly maxFiles: number };
 }
 
@@ -80,6 +81,7 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
           op: "exec",
           args: [
             ...globalOptions(store, id, { runtime }),
+            ...(input.unit === undefined ? [] : ["--systemd-cgroup"]),
             "create",
             "--bundle",
             paths.folder,
@@ -104,6 +106,7 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
         mounts: input.init === undefined ? left : [...left, initMount(input.init)],
         userFile,
         sysctl: Object.fromEntries(own),
+        unit: input.unit,
       }),
     },
   };

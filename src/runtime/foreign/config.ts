@@ -1,3 +1,4 @@
+import type { ScopeName } from "../cgroup/index.ts";
 import type { Hook } from "../oci/index.ts";
 import type { SeccompProfile } from "../seccomp/index.ts";
 import { specificationOf } from "../seccomp/index.ts";
@@ -26,6 +27,8 @@ export interface ConfigInput {
   readonly sysctl: Readonly<Record<string, string>>;
   /** A user namespace that is there already, when the container is to be in one. */
   readonly userFile: string | undefined;
+  /** In place of the path of its control group. */
+  readonly unit: ScopeName | undefined;
 }
 
 /** config.json of a bundle (OCI runtime-spec 1.0.2, what every runtime knows). */
@@ -62,7 +65,10 @@ export function configText(input: ConfigInput): string {
       uidMappings: linux.uidMappings,
       gidMappings: linux.gidMappings,
       devices: linux.devices,
-      cgroupsPath: linux.cgroupsPath,
+      cgroupsPath:
+        input.unit === undefined
+          ? linux.cgroupsPath
+          : [input.unit.slice, input.unit.prefix, input.unit.name].join(":"),
       resources: resourcesOf(linux.resources),
       sysctl: input.sysctl,
       maskedPaths: linux.maskedPaths,

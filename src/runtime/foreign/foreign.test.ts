@@ -108,6 +108,7 @@ const launch = compileForeign({
   root: { op: "rootfs-overlay", lower: ["/b", "/a"], upper: "/u", work: "/w", options: [] },
   rootFolder: "/run/tasks/c1",
   network: [],
+  unit: undefined,
   layout: { unified: undefined, unifiedControllers: new Set(), legacy: new Map() },
 });
 const config = JSON.parse(launch.bundle.document);

@@ -1,5 +1,6 @@
 import type { CgroupLayout } from "../cgroup/index.ts";
 import type { SeccompCompiler } from "../seccomp/index.ts";
+import type { Scopes } from "../systemd/index.ts";
 import type { BundleConfig } from "./config.ts";
 import type { CompiledFilter } from "./plan.ts";
 import type { StateStore } from "./state.ts";
@@ -9,6 +10,10 @@ export interface OciContext {
   readonly store: StateStore;
   readonly layout: CgroupLayout;
   readonly shimPath: string;
+  /** Whether systemd is to make the control groups (--systemd-cgroup). */
+  readonly systemd: boolean;
+  /** Throws unsupported where systemd cannot; the caller disposes of it. */
+  readonly openScopes: () => Promise<Scopes>;
   readonly seccomp: SeccompCompiler;
   /** What goes wrong without making the command fail. */
   readonly warn: (message: string) => void;

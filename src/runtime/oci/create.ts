@@ -4,12 +4,13 @@ import { invalid } from "../../errors/index.ts";
 import { writeFileAtomic } from "../../platform/index.ts";
 import { destroyGroup, prepareCgroupParent } from "../cgroup/index.ts";
 import { keyringOf } from "../compile/index.ts";
+import { unitOf } from "../systemd/index.ts";
 import { launchDirectly } from "../task/index.ts";
 import type { Task } from "../task.ts";
 import { type BundleConfig, type BundleProcess, readBundle } from "./config.ts";
 import { filterOf, type OciContext } from "./context.ts";
 import { runHooks, stateWithRoomForPid } from "./hooks.ts";
-import { cgroupPathOf } from "./layout.ts";
+import { cgroupPathOf, scopeOf } from "./layout.ts";
 import { compileBundle } from "./plan.ts";
 import { type ContainerRecord, reportOf, startTicks } from "./state.ts";
 
@@ -44,7 +45,12 @@ export async function createContainer(
   const process = withListening(config.process, options.listening);
   checkConsole(process.terminal, options);
   checkRoot(config);
-  const cgroupPath = cgroupPathOf(config.cgroupsPath, id);
+  const scope = context.systemd ? scopeOf(config.cgroupsPath, id) : undefined;
+  await using scopes = scope === undefined ? undefined : await context.openScopes();
+  const cgroupPath =
+    scope === undefined || scopes === undefined
+      ? cgroupPathOf(config.cgroupsPath, id)
+      : scopes.groupOf(scope);
   const draft: ContainerRecord = {
     id,
     bundle,
@@ -52,6 +58,7 @@ export async function createContainer(
     pidStartTicks: NEVER_STARTED,
     createdAt: new Date().toISOString(),
     cgroupPath,
+    ...(scope === undefined ? {} : { unit: unitOf(scope) }),
     owner: "",
     config: text,
   };
@@ -59,7 +66,9 @@ export async function createContainer(
   const folder = context.store.reserve(id);
   undo.defer(() => context.store.remove(id));
   undo.defer(() => destroyGroup(context.layout, cgroupPath));
-  prepareCgroupParent(context.layout, dirname(cgroupPath));
+  if (scope === undefined) prepareCgroupParent(context.layout, dirname(cgroupPath));
+  // Until the container has a process of its own in there.
+  await using _holder = scope === undefined ? undefined : await scopes?.start(scope, config.resources);
   const report = reportOf(draft, "creating");
   const operations = compileBundle({
     config,

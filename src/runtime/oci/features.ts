@@ -18,7 +18,7 @@ export function describeFeatures(layout: CgroupLayout): object {
       cgroup: {
         v1: true,
         v2: true,
-        systemd: false,
+        systemd: layout.legacy.size === 0,
         systemdUser: false,
         rdma: layout.legacy.has("rdma") || layout.unifiedControllers.has("rdma"),
       },

@@ -61,6 +61,10 @@ export async function deleteContainer(
 /** Everything of a container whose process has ended; then the hooks that come after it. */
 export async function removeContainer(context: OciContext, record: ContainerRecord): Promise<void> {
   await destroyGroup(context.layout, record.cgroupPath);
+  if (record.unit !== undefined) {
+    await using scopes = await context.openScopes();
+    await scopes.stop(record.unit);
+  }
   context.store.remove(record.id);
   const { hooks } = parseConfig(record.config, record.bundle);
   try {

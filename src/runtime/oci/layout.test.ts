@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { cgroupPathOf, parseSystemdPath } from "./layout.ts";
+import { cgroupPathOf, parseSystemdPath, scopeOf } from "./layout.ts";
 
 test("a path names a group below every hierarchy's root, and none outside", () => {
   expect(cgroupPathOf("", "c")).toBe("/gantry-oci/c");
@@ -10,13 +10,18 @@ test("a path names a group below every hierarchy's root, and none outside", () =
 
 test("the form for systemd is told apart, and refused without --systemd-cgroup", () => {
   expect(parseSystemdPath("/a/b")).toBeUndefined();
-  expect(parseSystemdPath("system.slice:runc:c1")).toEqual({ slice: "system.slice", scope: "runc-c1.scope" });
-  expect(parseSystemdPath(":runc:c1")).toEqual({ slice: "", scope: "runc-c1.scope" });
-  expect(parseSystemdPath("user-1000.slice::c1")).toEqual({ slice: "user-1000.slice", scope: "c1.scope" });
-  expect(parseSystemdPath("a.slice:x:b.slice")).toEqual({ slice: "a.slice", scope: "b.slice" });
+  const scope = { slice: "system.slice", prefix: "runc", name: "c1" };
+  expect(parseSystemdPath("system.slice:runc:c1")).toEqual(scope);
+  expect(parseSystemdPath("user-1000.slice::c1")).toEqual({
+    slice: "user-1000.slice",
+    prefix: "",
+    name: "c1",
+  });
+  expect(() => parseSystemdPath("a.slice:x:b.slice")).toThrow("b.slice is a slice");
   expect(() => parseSystemdPath("system:runc:c1")).toThrow("system is no name of a slice");
   expect(() => parseSystemdPath("system.slice:runc:")).toThrow("the name behind the second colon is empty");
-  expect(() => cgroupPathOf("system.slice:runc:c1", "c1")).toThrow(
-    "asks systemd for the unit runc-c1.scope in system.slice, but --systemd-cgroup was not given",
-  );
+  expect(() => cgroupPathOf("system.slice:runc:c1", "c1")).toThrow("but --systemd-cgroup was not given");
+  expect(scopeOf(":runc:c1", "c")).toEqual(scope);
+  expect(scopeOf("", "c")).toEqual({ slice: "system.slice", prefix: "gantry-oci", name: "c" });
+  expect(() => scopeOf("/a", "c")).toThrow('of format "slice:prefix:name"');
 });

@@ -25,6 +25,8 @@ export interface ContainerRecord {
   readonly pidStartTicks: string;
   readonly createdAt: string;
   readonly cgroupPath: string;
+  /** The unit of systemd that has the group; absent where this runtime made it. */
+  readonly unit?: string;
   /** Who created it, by name as far as known. */
   readonly owner: string;
   /** config.json at its creation: the bundle may change later. */

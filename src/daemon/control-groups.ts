@@ -1,0 +1,131 @@
+import { EngineError, messageOf, unsupported } from "../errors/index.ts";
+import type { Log } from "../log/index.ts";
+import {
+  type CgroupLayout,
+  type CgroupPlacement,
+  cgroupfsPlacement,
+  type LimitSupport,
+  limitSupport,
+  prepareCgroupParent,
+  readCgroupLayout,
+} from "../runtime/cgroup/index.ts";
+import type { TaskLauncher } from "../runtime/index.ts";
+import {
+  openScopes,
+  ownGroup,
+  type Scopes,
+  SYSTEM_MANAGER,
+  userManager,
+  withScopes,
+} from "../runtime/systemd/index.ts";
+
+/** The control groups of an engine's containers: where, made by whom, and what they can limit. */
+export interface ControlGroups extends AsyncDisposable {
+  readonly layout: CgroupLayout;
+  readonly placement: CgroupPlacement;
+  readonly support: LimitSupport;
+  /** The group that the engine has made for itself; undefined when it has none. */
+  readonly own: string | undefined;
+  /** The launcher, which makes what a task's group needs first. */
+  launching(inner: TaskLauncher): TaskLauncher;
+}
+
+interface Options {
+  /** Of the engine: names its group, and begins its units' names. */
+  readonly name: string;
+  /** Present for the engine of an ordinary user. */
+  readonly rootless?: object;
+  readonly cgroupDriver: "cgroupfs" | "systemd" | undefined;
+}
+
+const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };
+
+/** Throws unsupported or unavailable for a driver that was asked for and cannot be had. */
+export async function openControlGroups(
+  options: Options,
+  shimPath: string,
+  log: Log,
+): Promise<ControlGroups> {
+  if (options.rootless !== undefined) return openForUser(options, shimPath, log);
+  if (options.cgroupDriver === "systemd") return openWithSystemd(options, shimPath);
+  return ownGroups(readCgroupLayout(), `/${options.name}`);
+}
+
+function ownGroups(layout: CgroupLayout, own: string): ControlGroups {
+  prepareCgroupParent(layout, own);
+  return {
+    layout,
+    placement: cgroupfsPlacement(layout, own),
+    support: limitSupport(layout, own),
+    own,
+    launching: (inner) => inner,
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+async function openWithSystemd({ name }: Options, shimPath: string): Promise<ControlGroups> {
+  const layout = readCgroupLayout();
+  if (layout.legacy.size > 0)
+    throw unsupported(
+      "native.cgroupdriver=systemd needs a machine with nothing but version 2 of control groups: this one has controllers in version 1",
+    );
+  const scopes = await openScopes({ address: SYSTEM_MANAGER, slice: "system.slice", prefix: name, shimPath });
+  return scopesAsGroups(scopes, layout);
+}
+
+/** The limits that a scope can have are seen in one. */
+async function scopesAsGroups(scopes: Scopes, layout: CgroupLayout): Promise<ControlGroups> {
+  await using undo = new AsyncDisposableStack();
+  undo.use(scopes);
+  const id = `probe-${process.pid}`;
+  const scope = scopes.scopeOf(id, "");
+  await using _held = await scopes.start(scope, {});
+  const support = limitSupport(layout, scopes.pathOf(id, ""));
+  const owned = undo.move();
+  return {
+    layout,
+    placement: scopes,
+    support,
+    own: undefined,
+    launching: (inner) => withScopes(inner, scopes),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** An ordinary user has the groups that his own systemd gives him, if there is one and this process is among its own. */
+async function openForUser(
+  { name, cgroupDriver }: Options,
+  shimPath: string,
+  log: Log,
+): Promise<ControlGroups> {
+  const none = (why: string): ControlGroups => {
+    if (cgroupDriver === "systemd") throw unsupported(`native.cgroupdriver=systemd: ${why}`);
+    log.warn(
+      `rootless: ${why}; containers have no control groups: limits of memory, processors and the like are discarded, and pause is refused`,
+    );
+    return {
+      layout: NO_GROUPS,
+      placement: cgroupfsPlacement(NO_GROUPS, `/${name}`),
+      support: limitSupport(NO_GROUPS, `/${name}`),
+      own: undefined,
+      launching: (inner) => inner,
+      async [Symbol.asyncDispose]() {},
+    };
+  };
+  if (cgroupDriver === "cgroupfs") return none("control groups are root's to make");
+  // Device programs are root's to load; the device nodes are the host's own, with the host's rights.
+  const layout: CgroupLayout = { ...readCgroupLayout(), filtersDevices: false };
+  const address = userManager();
+  if (layout.legacy.size > 0 || layout.unified === undefined)
+    return none("only version 2 of control groups can be given to users");
+  if (address === undefined) return none("the systemd of this user has no message bus");
+  try {
+    const scopes = await openScopes({ address, slice: "user.slice", prefix: name, shimPath });
+    if (scopes.holds(ownGroup())) return await scopesAsGroups(scopes, layout);
+    await scopes[Symbol.asyncDispose]();
+    return none("this daemon runs outside of the control group that the user's systemd has");
+  } catch (error) {
+    if (error instanceof EngineError) return none(messageOf(error));
+    throw error;
+  }
+}

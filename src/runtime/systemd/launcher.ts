@@ -1,0 +1,63 @@
+import { basename } from "node:path";
+import type { DecodedPlan } from "../plan/index.ts";
+import type { Task, TaskLauncher } from "../task.ts";
+import type { Scopes } from "./scopes.ts";
+
+/**
+ * Tasks whose control group is a scope of systemd(1): it is there before the shim is asked to put a process into it, and
+ * goes with the task.
+ */
+export function withScopes(inner: TaskLauncher, scopes: Scopes): TaskLauncher {
+  const present = (task: Task | undefined): Task | undefined => {
+    const unit = task === undefined ? undefined : unitIn(inner.planOf(task.id));
+    return task === undefined || unit === undefined ? task : taskOf(task, scopes, unit);
+  };
+  return {
+    folderOf: (id) => inner.folderOf(id),
+    async launch(id, plan, how = {}) {
+      if (how.scope === undefined) return inner.launch(id, plan, how);
+      const { name, resources } = how.scope;
+      await using _holder = await scopes.start(name, resources);
+      return present(await inner.launch(id, plan, how)) as Task;
+    },
+    reconnect: async (id) => present(await inner.reconnect(id)),
+    planOf: (id) => inner.planOf(id),
+    list: () => inner.list(),
+    async forget(id) {
+      const unit = unitIn(inner.planOf(id));
+      await inner.forget(id);
+      if (unit !== undefined) await scopes.stop(unit);
+    },
+  };
+}
+
+/** The unit whose group a plan fills; undefined for a plan that only joins one, as that of an exec does. */
+function unitIn(plan: DecodedPlan | undefined): string | undefined {
+  for (const { op, fields } of plan?.operations ?? []) {
+    if (op !== "cgroup-create" || !("path" in fields)) continue;
+    const name = basename(String(fields.path));
+    if (name.endsWith(".scope")) return name;
+  }
+  return undefined;
+}
+
+function taskOf(task: Task, scopes: Scopes, unit: string): Task {
+  return {
+    id: task.id,
+    get pid() {
+      return task.pid;
+    },
+    shimPid: task.shimPid,
+    terminal: task.terminal,
+    warnings: task.warnings,
+    start: () => task.start(),
+    signal: (number) => task.signal(number),
+    resize: (rows, columns) => task.resize(rows, columns),
+    attach: (which) => task.attach(which),
+    ended: task.ended,
+    async remove() {
+      await task.remove();
+      await scopes.stop(unit);
+    },
+  };
+}
