@@ -81,6 +81,13 @@ test("another runtime is told to ask systemd, too", async () => {
   await withDaemon("docker rm -f foreign");
 });
 
+test("a container may be limited to one process", async () => {
+  const limited =
+    "docker run --rm --pids-limit 1 busybox sh -c 'cat /sys/fs/cgroup/pids.max & wait' 2>&1 || true";
+  expect(await withDaemon(limited)).toContain("can't fork");
+  expect(await withDaemon("docker run --rm --pids-limit 1 busybox cat /sys/fs/cgroup/pids.max")).toBe("1");
+});
+
 test("a start that fails leaves no scope; an exit code passes", async () => {
   const said = await withDaemon(
     "docker run --rm busybox /nope 2>/dev/null || echo $?; docker run --rm busybox sh -c 'exit 7' || echo $?",

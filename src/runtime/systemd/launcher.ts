@@ -1,7 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import type { DecodedPlan } from "../plan/index.ts";
+import type { DecodedPlan, LaunchPlan } from "../plan/index.ts";
 import type { Task, TaskLauncher } from "../task.ts";
-import type { Scopes } from "./scopes.ts";
+import { type Scopes, unitOf } from "./scopes.ts";
 
 /**
  * Tasks whose control group is a scope of systemd(1): it is there before the shim is asked to put a process into it, and
@@ -17,8 +18,16 @@ export function withScopes(inner: TaskLauncher, scopes: Scopes): TaskLauncher {
     async launch(id, plan, how = {}) {
       if (how.scope === undefined) return inner.launch(id, plan, how);
       const { name, resources } = how.scope;
-      await using _holder = await scopes.start(name, resources);
-      return present(await inner.launch(id, plan, how)) as Task;
+      const { pids, ...others } = resources;
+      await using _holder = await scopes.start(name, others);
+      const { operations, limits } = withoutProcessLimit(plan);
+      const task = taskOf(await inner.launch(id, { ...plan, operations }, how), scopes, unitOf(name));
+      await using undo = new AsyncDisposableStack();
+      undo.defer(() => task.remove());
+      for (const { path, data } of limits) writeFileSync(path, data);
+      if (pids !== undefined) await scopes.limit(unitOf(name), { pids });
+      undo.move();
+      return task;
     },
     reconnect: async (id) => present(await inner.reconnect(id)),
     planOf: (id) => inner.planOf(id),
@@ -29,6 +38,15 @@ export function withScopes(inner: TaskLauncher, scopes: Scopes): TaskLauncher {
       if (unit !== undefined) await scopes.stop(unit);
     },
   };
+}
+
+/** The holder is a process too: with it a container that is allowed one could not have it. So that limit is set afterwards. */
+function withoutProcessLimit({ operations }: LaunchPlan) {
+  const limits = operations.flatMap((operation) =>
+    operation.op === "write-file" && basename(operation.path) === "pids.max" ? [operation] : [],
+  );
+  const others = operations.filter((operation) => !limits.some((limit) => limit === operation));
+  return { operations: others, limits };
 }
 
 /** The unit whose group a plan fills; undefined for a plan that only joins one, as that of an exec does. */
