@@ -104,7 +104,7 @@ test("containers reach each other by name within a network and not across networ
   expect(await docker("network", "ls", "--format", "{{.Name}}")).toBe("bridge\nhost\nnone");
 });
 
-test("a name server of the container's own does not meet the engine's", async () => {
+test.concurrent("a name server of the container's own does not meet the engine's", async () => {
   await docker("network", "create", "dns");
   await sleeper("--name", "peer", "--network", "dns");
   await sleeper("--name", "server", "--network", "dns");
@@ -116,7 +116,7 @@ test("a name server of the container's own does not meet the engine's", async ()
   await docker("network", "rm", "dns");
 });
 
-test("static addresses, MACs, ranges and auxiliary addresses are kept", async () => {
+test.concurrent("static addresses, MACs, ranges and auxiliary addresses are kept", async () => {
   const options = [
     "--subnet",
     "10.210.0.0/24",
@@ -159,7 +159,7 @@ test("static addresses, MACs, ranges and auxiliary addresses are kept", async ()
   await docker("network", "rm", "fixed");
 });
 
-test("a container in several networks has one default gateway, by priority, and keeps one when networks change", async () => {
+test.concurrent("a container in several networks has one default gateway, by priority, and keeps one when networks change", async () => {
   await docker("network", "create", "--subnet", "10.220.0.0/24", "alpha");
   await docker("network", "create", "--subnet", "10.221.0.0/24", "beta");
   await docker("network", "create", "--subnet", "10.222.0.0/24", "--internal", "inside");
@@ -184,7 +184,7 @@ test("a container in several networks has one default gateway, by priority, and 
   await docker("network", "rm", "alpha", "beta", "inside");
 });
 
-test("an internal network leads nowhere, ICC off keeps containers apart", async () => {
+test.concurrent("an internal network leads nowhere, ICC off keeps containers apart", async () => {
   await docker("network", "create", "--internal", "closed");
   await docker(
     "network",
@@ -213,7 +213,7 @@ test("an internal network leads nowhere, ICC off keeps containers apart", async 
   await docker("network", "rm", "closed", "apart");
 });
 
-test("IPv6 is like IPv4: addresses, names, gateways, published ports; also alone", async () => {
+test.concurrent("IPv6 is like IPv4: addresses, names, gateways, published ports; also alone", async () => {
   await docker("network", "create", "--ipv6", "dual");
   const alone = await daemon.api("POST", "/networks/create", {
     Name: "six",
@@ -262,7 +262,7 @@ test("IPv6 is like IPv4: addresses, names, gateways, published ports; also alone
   await docker("network", "rm", "dual", "six");
 });
 
-test("host and none go alone, and legacy links name a container of the default bridge", async () => {
+test.concurrent("host and none go alone, and legacy links name a container of the default bridge", async () => {
   await docker("network", "create", "any");
   await sleeper("--name", "hosted", "--network", "host");
   await sleeper("--name", "lonely", "--network", "none");
