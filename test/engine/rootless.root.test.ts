@@ -101,7 +101,9 @@ describe("the engine of an ordinary user", () => {
     const [any, loopback] = [await freePort(), await freePort()];
     const ports = ["-p", `${any}:80`, "-p", `127.0.0.1:${loopback}:80`];
     const server = [..."nc -ll -p 80 -e sh -c".split(" "), "read x; echo hi"];
+    const isListening = ["exec", "web", "sh", "-c", "until netstat -ltn | grep -q :80; do :; done"];
     await gantry("run", "-d", "--name", "web", ...ports, "busybox", ...server);
+    await gantry(...isListening);
     expect(await askPort("tcp", any)).toBe("hi\n");
     expect(await askPort("tcp", loopback)).toBe("hi\n");
     const taken = await rootless.gantry("run", "--rm", "-p", `${any}:81`, "busybox", "true");
@@ -111,6 +113,7 @@ describe("the engine of an ordinary user", () => {
     expect(await gantry("ps", "-q")).not.toBe("");
     expect(await askPort("tcp", loopback)).toBe("hi\n");
     await gantry("restart", "-t", "0", "web");
+    await gantry(...isListening);
     expect(await askPort("tcp", any)).toBe("hi\n");
     // It ends while no daemon looks: the next one takes its ports back.
     const pid = Number(await gantry("inspect", "-f", "{{.State.Pid}}", "web"));
