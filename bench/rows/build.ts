@@ -6,6 +6,18 @@ import { prepare, time } from "../run.ts";
 
 const STEPS = Array.from({ length: 8 }, (_, step) => `RUN echo ${step} > /step-${step}`).join("\n");
 
+/** Stages that do not need each other, each with something to wait for and something to compute, and one that takes from all. */
+const STAGES = 10;
+const PARALLEL = [
+  ...Array.from(
+    { length: STAGES },
+    (_, at) =>
+      `FROM busybox AS part-${at}\nRUN sleep 0.2; head -c 20000000 /dev/zero | sha256sum >/part-${at}`,
+  ),
+  "FROM busybox",
+  ...Array.from({ length: STAGES }, (_, at) => `COPY --from=part-${at} /part-${at} /`),
+].join("\n");
+
 const LARGE_FILES = 20;
 const LARGE_BYTES = 100 << 20;
 
@@ -27,6 +39,9 @@ export function buildRows({ folder }: Material): readonly Row[] {
   mkdirSync(context, { recursive: true });
   writeFileSync(join(context, "file"), "copied\n");
   writeFileSync(join(context, "Dockerfile"), `FROM busybox\n${STEPS}\nCOPY file /file\n`);
+  const parallel = join(folder, "parallel-context");
+  mkdirSync(parallel, { recursive: true });
+  writeFileSync(join(parallel, "Dockerfile"), `${PARALLEL}\n`);
   const large = join(folder, "large-context");
   let changes = 0;
   const buildLarge = (peer: Peer) => {
@@ -52,6 +67,13 @@ export function buildRows({ folder }: Material): readonly Row[] {
       unit: "ms",
       rounds: 3,
       sample: (peer) => time(peer, "build", "-q", "--no-cache", "-t", "bench-build", context),
+    },
+    {
+      name: `build --no-cache, ${STAGES} stages side by side`,
+      target: 0.25,
+      unit: "ms",
+      rounds: 3,
+      sample: (peer) => time(peer, "build", "-q", "--no-cache", "-t", "bench-build", parallel),
     },
     {
       name: "build, all of it cached",

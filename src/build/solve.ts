@@ -83,7 +83,8 @@ export class Solver implements AsyncDisposable {
   readonly #packing: Promise<unknown>[] = [];
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #slot = limiter(Math.max(2, availableParallelism()));
+  /** Steps wait for networks and disks more than they compute, so there are more of them at a time than processors. */
+  readonly #slot = limiter(Math.max(8, 4 * availableParallelism()));
 
   constructor(options: SolverOptions, signal: AbortSignal) {
     this.#options = options;
