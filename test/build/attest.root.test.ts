@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 import { GantryRegistry } from "../registry/gantry-registry.ts";
 import { contextOf } from "./context.ts";
+import { makeRpmDatabase } from "./rpm-database.ts";
 
 let daemon: TestDaemon;
 let registry: GantryRegistry;
@@ -29,7 +30,7 @@ const FILES = {
   "root/app/node_modules/@s/d/package.json": '{"name":"@s/d","version":"4"}',
   "root/app/node_modules/d/test/package.json": '{"name":"no-package","version":"4"}',
   "root/usr/lib/python3/e-5.dist-info/METADATA": "Name: e\nVersion: 5\n",
-  "root/var/lib/rpm/Packages.db": "binary",
+  "root/var/lib/rpm/Packages": "binary",
 };
 const EPOCH = ["--build-arg", "SOURCE_DATE_EPOCH=1600000000"];
 
@@ -63,7 +64,12 @@ async function statementsOf(repository: string, tag: string) {
 
 describe("what is said of an image", () => {
   test("goes with it to a registry, where its referrers are asked for", async () => {
-    using context = contextOf({ ...FILES, hush: "a-secret-word" });
+    using context = contextOf({
+      ...FILES,
+      hush: "a-secret-word",
+      "root/var/lib/rpm/rpmdb.sqlite": await makeRpmDatabase(folder),
+      "root/usr/lib/sysimage/rpm/Packages.db": "broken",
+    });
     const name = `${registry.host}/said:one`;
     const args = [
       "--sbom=true",
@@ -94,9 +100,11 @@ describe("what is said of an image", () => {
     };
     expect(sbom.spdxVersion).toBe("SPDX-2.3");
     expect(sbom.creationInfo.created).toBe("2020-09-13T12:26:40Z");
-    expect(sbom.creationInfo.comment).toContain("var/lib/rpm/Packages.db was found and not read");
+    expect(sbom.creationInfo.comment).toContain("var/lib/rpm/Packages was found and not read");
     const packages = sbom.packages.slice(1).map(({ name, versionInfo }) => `${name} ${versionInfo}`);
-    expect(packages.sort()).toEqual(["@s/d 4", "a 1", "b 2", "c 3", "e 5"]);
+    expect(sbom.creationInfo.comment).toContain("usr/lib/sysimage/rpm/Packages.db was found and not read");
+    const rpms = ["rpm-one 1.0-2", "rpm-two 5:3.0~rc1-4"];
+    expect(packages.sort()).toEqual(["@s/d 4", "a 1", "b 2", "c 3", "e 5", ...rpms]);
     expect(sbom.relationships.map(({ relatedSpdxElement }) => relatedSpdxElement)).toEqual(
       sbom.packages.map(({ SPDXID }) => SPDXID),
     );

@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { EngineError } from "../../../errors/index.ts";
 import { copyIntoTree, type FileEntry, listTree } from "../../../snapshot/index.ts";
 import type { BuildContext } from "../../dependencies.ts";
 import { parseApkInstalled } from "./alpine.ts";
@@ -7,6 +8,7 @@ import { parseDpkgStatus } from "./debian.ts";
 import { parsePackageJson } from "./npm.ts";
 import { type Distribution, type Package, parseOsRelease } from "./package.ts";
 import { parseDistInfo } from "./python.ts";
+import { parseRpmNdb, parseRpmSqlite } from "./rpm/rpm.ts";
 
 /** What is installed in an image, and what could not be read of it. */
 export interface Inventory {
@@ -16,16 +18,24 @@ export interface Inventory {
   readonly unread: readonly string[];
 }
 
-type Parser = (text: string, path: string, distribution: Distribution) => Package[];
+/** Throws invalid for a database that does not hold together. */
+type Parser = (file: Buffer, path: string, distribution: Distribution) => Package[];
+
+const text =
+  (parse: (text: string, path: string, distribution: Distribution) => Package[]): Parser =>
+  (file, path, distribution) =>
+    parse(file.toString("utf8"), path, distribution);
 
 const SOURCES: readonly { readonly path: RegExp; readonly parse: Parser }[] = [
-  { path: /^var\/lib\/dpkg\/(status|status\.d\/[^/]+)$/, parse: parseDpkgStatus },
-  { path: /^(usr\/)?lib\/apk\/db\/installed$/, parse: parseApkInstalled },
-  { path: /(^|\/)node_modules\/(@[^/]+\/)?[^/@]+\/package\.json$/, parse: parsePackageJson },
-  { path: /\.dist-info\/METADATA$/, parse: parseDistInfo },
+  { path: /^var\/lib\/dpkg\/(status|status\.d\/[^/]+)$/, parse: text(parseDpkgStatus) },
+  { path: /^(usr\/)?lib\/apk\/db\/installed$/, parse: text(parseApkInstalled) },
+  { path: /(^|\/)node_modules\/(@[^/]+\/)?[^/@]+\/package\.json$/, parse: text(parsePackageJson) },
+  { path: /\.dist-info\/METADATA$/, parse: text(parseDistInfo) },
+  { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/rpmdb\.sqlite$/, parse: parseRpmSqlite },
+  { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages\.db$/, parse: parseRpmNdb },
 ];
-/** rpm's databases are binary, in three formats over the years. */
-const UNREAD = /^(usr\/lib\/sysimage|var\/lib)\/rpm\/(rpmdb\.sqlite|Packages|Packages\.db)$/;
+/** rpm's database until 2020, in the format of Berkeley DB. */
+const UNREAD = /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages$/;
 const OS_RELEASE = /^(usr\/lib|etc)\/os-release$/;
 /** A database of a whole distribution has a few megabytes; what is larger is none. */
 const MAX_FILE_BYTES = 64 << 20;
@@ -43,18 +53,20 @@ export async function scanPackages(
       sizeBytes <= MAX_FILE_BYTES &&
       (OS_RELEASE.test(path) || SOURCES.some((source) => source.path.test(path))),
   );
-  const texts = await readAll(context, lower, wanted, signal);
-  const release = texts.find(({ path }) => OS_RELEASE.test(path));
-  const distribution = parseOsRelease(release?.text ?? "");
+  const files = await readAll(context, lower, wanted, signal);
+  const release = files.find(({ path }) => OS_RELEASE.test(path));
+  const distribution = parseOsRelease(release?.file.toString("utf8") ?? "");
   const found = new Map<string, Package>();
-  for (const { path, text } of texts)
-    for (const source of SOURCES)
-      if (source.path.test(path))
-        for (const one of source.parse(text, path, distribution)) found.set(`${one.purl} ${path}`, one);
-  return {
-    packages: [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one),
-    unread: entries.filter(({ path }) => UNREAD.test(path)).map(({ path }) => path),
-  };
+  const unread = entries.filter(({ path }) => UNREAD.test(path)).map(({ path }) => path);
+  for (const { path, file } of files)
+    for (const source of SOURCES.filter((one) => one.path.test(path)))
+      try {
+        for (const one of source.parse(file, path, distribution)) found.set(`${one.purl} ${path}`, one);
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        unread.push(path);
+      }
+  return { packages: [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one), unread };
 }
 
 /** Copied out by the native helper, for no path of an image may be followed from here. */
@@ -63,7 +75,7 @@ async function readAll(
   lower: readonly string[],
   entries: readonly FileEntry[],
   signal: AbortSignal,
-): Promise<{ path: string; text: string }[]> {
+): Promise<{ path: string; file: Buffer }[]> {
   if (entries.length === 0) return [];
   const folder = await mkdtemp(join(context.folder, "tmp-"));
   try {
@@ -80,7 +92,7 @@ async function readAll(
     return await Promise.all(
       entries.map(async ({ path }, at) => ({
         path: Buffer.from(path, "latin1").toString("utf8"),
-        text: await readFile(join(folder, String(at)), "utf8"),
+        file: await readFile(join(folder, String(at))),
       })),
     );
   } finally {
