@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { packLayer } from "../archive/index.ts";
 import type { Digest, Ingest } from "../content/index.ts";
 import { cancelled } from "../errors/index.ts";
-import { chainIdsOf, type ImageLayer, type Lease } from "../image/index.ts";
+import type { ImageLayer, Lease } from "../image/index.ts";
 import { limiter } from "../platform/index.ts";
-import { copyIntoTree, type LayerDraft } from "../snapshot/index.ts";
-import { bringAhead, bringForeign, findHere, layerOf } from "./cache/find-result.ts";
+import { copyIntoTree } from "../snapshot/index.ts";
+import { bringAhead, bringForeign, findHere } from "./cache/find-result.ts";
 import type { Recipes } from "./cache/recipe.ts";
 import type { ForeignResults } from "./cache/remote/sources.ts";
-import type { CachedLayer } from "./cache/table.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, StepError, type StepInfo } from "./events.ts";
 import { located } from "./plan/planning.ts";
@@ -22,6 +20,7 @@ import {
   type Vertex,
 } from "./plan/vertex.ts";
 import type { BuildRequest, OfferedSecrets } from "./service.ts";
+import { StepResults } from "./step-results.ts";
 import { prepareCopy } from "./steps/copy.ts";
 import { folderOwner } from "./steps/owner.ts";
 import { contentOf, executeRun, identityOfRun } from "./steps/run.ts";
@@ -41,11 +40,6 @@ export interface Solved {
   readonly madeAtMs: number;
   /** Made in this build, so that what stands on it cannot be in the cache. */
   readonly isFresh: boolean;
-}
-
-interface Packed {
-  readonly layers: readonly ImageLayer[];
-  readonly own: ImageLayer | undefined;
 }
 
 export interface SolverOptions {
@@ -74,12 +68,8 @@ export class Solver implements AsyncDisposable {
   readonly #options: SolverOptions;
   readonly #solved = new Map<Vertex, Promise<Solved>>();
   readonly #trees = new Map<Vertex, SourceTree>();
-  readonly #exported = new Set<Vertex>();
-  readonly #drafts: LayerDraft[] = [];
-  readonly #ingests = new Map<Digest, Ingest>();
   readonly #hits: string[] = [];
-  /** Of what was solved, by content: known once it is. */
-  readonly #keys = new Map<Vertex, string>();
+  readonly #results: StepResults;
   readonly #packing: Promise<unknown>[] = [];
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
@@ -89,12 +79,12 @@ export class Solver implements AsyncDisposable {
   constructor(options: SolverOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    for (const vertex of chainOf(options.target)) this.#exported.add(vertex);
+    this.#results = new StepResults(options);
   }
 
   /** Blobs that this build made and that are not yet in the content store. */
   get ingests(): ReadonlyMap<Digest, Ingest> {
-    return this.#ingests;
+    return this.#results.ingests;
   }
 
   /** Rejects with the first failure; everything else is then stopped and has ended. */
@@ -205,7 +195,7 @@ export class Solver implements AsyncDisposable {
       if (!base.isFresh && !vertex.noCache) {
         const hit = await this.#lookUp(keyOn(await base.layers), vertex, base, "own first");
         if (hit !== undefined) {
-          this.#keys.set(vertex, keyOn(await base.layers));
+          this.#results.noteKey(vertex, keyOn(await base.layers));
           await this.#tellCached(vertex, hit);
           return hit;
         }
@@ -294,7 +284,7 @@ export class Solver implements AsyncDisposable {
     this.#signal.throwIfAborted();
     const { context, request, secrets, tell } = this.#options;
     const { draft, tree } = await openTree(context, base.lower);
-    this.#drafts.push(draft);
+    this.#results.own(draft);
     const { step } = vertex.step;
     switch (vertex.kind) {
       case "run": {
@@ -323,7 +313,7 @@ export class Solver implements AsyncDisposable {
       }
     }
     const madeAtMs = Date.now();
-    const packed = this.#pack(vertex, base, draft, keyOn, madeAtMs);
+    const packed = this.#results.pack({ vertex, below: base.layers, draft, keyOn, madeAtMs }, this.#signal);
     this.#packing.push(packed);
     packed.then(
       ({ layers, own }) =>
@@ -347,56 +337,6 @@ export class Solver implements AsyncDisposable {
     };
   }
 
-  /** Give a step's changes their names: diffID, chain, row, and a place in the cache. */
-  async #pack(
-    vertex: Exclude<Vertex, { kind: "source" }>,
-    base: Solved,
-    draft: LayerDraft,
-    keyOn: (layers: readonly ImageLayer[]) => string,
-    madeAtMs: number,
-  ): Promise<Packed> {
-    const { context, lease, epochSeconds } = this.#options;
-    const latest = epochSeconds === undefined ? {} : { latestSeconds: epochSeconds };
-    const ingest = this.#exported.has(vertex) ? await context.content.begin() : undefined;
-    let keep = false;
-    try {
-      const where = ingest === undefined ? {} : { tarPath: ingest.path };
-      const packed = await packLayer(
-        { shim: context.shim, folder: draft.folder, ...where, ...latest },
-        this.#signal,
-      );
-      const below = await base.layers;
-      const parent = below.at(-1)?.chainId;
-      const key = keyOn(below);
-      this.#keys.set(vertex, key);
-      await this.#forgetForeign(vertex);
-      // The root folder alone: nothing was changed.
-      if (packed.entries <= 1) {
-        context.cache.put(key, parent, undefined, vertex.step.text, madeAtMs);
-        return { layers: below, own: undefined };
-      }
-      const [chainId = packed.diffId] = chainIdsOf(
-        parent === undefined ? [packed.diffId] : [parent, packed.diffId],
-      ).slice(-1);
-      const cached: CachedLayer = { diffId: packed.diffId, chainId, sizeBytes: packed.fileBytes };
-      lease.add(chainId);
-      lease.add(packed.diffId);
-      if (ingest !== undefined && !this.#ingests.has(packed.diffId)) {
-        await ingest.sealWritten(packed.diffId, packed.tarBytes);
-        this.#ingests.set(packed.diffId, ingest);
-        keep = true;
-      }
-      // An equal layer may be here; later steps of this build stand on this folder, which so stays until the end.
-      if (context.snapshotter.findLayer(chainId) === undefined)
-        await context.snapshotter.commitLayer(draft, chainId, parent, packed.fileBytes);
-      context.cache.put(key, parent, cached, vertex.step.text, madeAtMs);
-      const own = layerOf(cached, packed.tarBytes);
-      return { layers: [...below, own], own };
-    } finally {
-      if (!keep) await ingest?.[Symbol.asyncDispose]();
-    }
-  }
-
   /** What was solved so far. */
   get made(): ReadonlySet<Vertex> {
     return new Set(this.#solved.keys());
@@ -405,7 +345,7 @@ export class Solver implements AsyncDisposable {
   /** The keys of a result, the recipe's first. */
   async keysOf(vertex: Vertex): Promise<string[]> {
     const recipe = await this.#options.recipes.of(vertex, this.#signal);
-    return [recipe, this.#keys.get(vertex)].filter((key) => key !== undefined);
+    return [recipe, this.#results.keyOf(vertex)].filter((key) => key !== undefined);
   }
 
   /** Whether a vertex that was not solved yet would be found in a cache, with all that it stands on. */
@@ -420,17 +360,9 @@ export class Solver implements AsyncDisposable {
     return true;
   }
 
-  /** What was made anew here takes the place of what another machine once made by the same recipe. */
-  async #forgetForeign(vertex: Vertex): Promise<void> {
-    const { cache } = this.#options.context;
-    const recipe = cache.hasForeign ? await this.#options.recipes.of(vertex, this.#signal) : undefined;
-    if (recipe !== undefined) cache.delete(recipe);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(cancelled("the build has ended"));
     await Promise.allSettled([...this.#solved.values(), ...this.#packing]);
-    for (const ingest of this.#ingests.values()) await ingest[Symbol.asyncDispose]();
-    for (const draft of this.#drafts) await this.#options.context.snapshotter.discard(draft);
+    await this.#results[Symbol.asyncDispose]();
   }
 }
