@@ -1,4 +1,5 @@
 import type { BuildProgressEvent } from "../../wire/index.ts";
+import { clipToColumns, columnsOf, printable } from "../output/columns.ts";
 
 /** Shows a build to a person or a program. */
 export interface BuildDisplay {
@@ -196,7 +197,9 @@ export class LiveDisplay implements BuildDisplay {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#draw();
+    // Nothing is drawn over this any more, so that it may scroll, and stay whole.
+    const { columns } = this.#size();
+    this.#replace([...this.#tree(columns), ...this.#notes.map(printable)]);
   }
 
   #end(step: number, atMs: number, state: Row["state"]): void {
@@ -208,32 +211,36 @@ export class LiveDisplay implements BuildDisplay {
 
   #draw(): void {
     const { rows, columns } = this.#size();
+    const lines = [...this.#tree(columns), ...this.#notes.map(printable)];
+    // What does not fit scrolled away: the end is what matters.
+    this.#replace(lines.slice(-Math.max(3, rows - 1)).map((line) => clipToColumns(line, columns)));
+  }
+
+  #tree(columns: number): string[] {
     const done = [...this.#rows.values()].filter(({ state }) => state !== "running").length;
     const lines = [`Building ${seconds(Date.now() - this.#startedAtMs)} (${done}/${this.#labels.size})`];
     for (const [, row] of [...this.#rows].sort(([a], [b]) => a - b)) lines.push(...rowLines(row, columns));
-    lines.push(...this.#notes);
-    // What does not fit scrolled away: the end is what matters.
-    const shown = lines.slice(-Math.max(3, rows - 1)).map((line) => clip(line, columns));
+    return lines;
+  }
+
+  #replace(lines: readonly string[]): void {
     const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`;
-    this.#write(`${up}\x1b[J${shown.map((line) => `${line}\n`).join("")}`);
-    this.#drawn = shown.length;
+    this.#write(`${up}\x1b[J${lines.map((line) => `${line}\n`).join("")}`);
+    this.#drawn = lines.length;
   }
 }
 
 function rowLines(row: Row, columns: number): string[] {
   const mark = { running: "=>", done: "=>", cached: "=> CACHED", failed: "=> ERROR" }[row.state];
   const time = row.state === "cached" ? "" : ` ${seconds((row.endedAtMs ?? Date.now()) - row.startedAtMs)}`;
-  const head = clip(` ${mark} ${row.label.replaceAll(/\s+/g, " ")}`, columns - time.length - 1);
-  const lines = [head + " ".repeat(Math.max(0, columns - 1 - head.length - time.length)) + time];
+  const label = printable(row.label.replaceAll(/\s+/g, " "));
+  const head = clipToColumns(` ${mark} ${label}`, columns - time.length - 1);
+  const gap = " ".repeat(Math.max(0, columns - 1 - columnsOf(head) - time.length));
+  const lines = [head + gap + time];
   if (row.state !== "running" && row.state !== "failed") return lines;
   const output = row.output.replace(/\n$/, "").split("\n").slice(-LAST_LINES);
-  return [...lines, ...output.filter((line) => line !== "").map((line) => ` =>   # ${printable(line)}`)];
+  const shown = output
+    .filter((line) => line !== "")
+    .map((line) => clipToColumns(` =>   # ${printable(line)}`, columns));
+  return [...lines, ...shown];
 }
-
-const clip = (text: string, width: number): string =>
-  text.length <= width ? text : text.slice(0, Math.max(0, width));
-
-/** A command's own cursor movements would draw over the tree. */
-const printable = (line: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  line.replaceAll(/\x1b\[[0-9;?]*[a-zA-Z]/g, "").replaceAll(/[\x00-\x08\x0b-\x1f\x7f]/g, "");
