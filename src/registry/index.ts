@@ -24,3 +24,4 @@ export { type OutgoingBlob, openPushTarget, type PushTarget } from "./push.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type MirrorRule, parseMirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";
 export { type SearchHit, searchRegistry } from "./search.ts";
+export { connectionWords } from "./transport.ts";

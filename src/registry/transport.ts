@@ -141,16 +141,17 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
 };
 
 function connectionError({ method, url }: RegistryRequest, cause: unknown): ConnectionError {
-  const code = errnoOf(cause) ?? "";
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
   return new ConnectionError(
-    `${verb} "${url.origin}${url.pathname}": ${wordsFor(url, code, cause)}`,
-    code,
+    `${verb} "${url.origin}${url.pathname}": ${connectionWords(url, cause)}`,
+    errnoOf(cause) ?? "",
     cause,
   );
 }
 
-function wordsFor(url: URL, code: string, cause: unknown): string {
+/** Why there was no connection to a server, in the words that Docker's users know. */
+export function connectionWords(url: URL, cause: unknown): string {
+  const code = errnoOf(cause) ?? "";
   const fault = CERTIFICATE_FAULTS[code];
   if (fault !== undefined) return `tls: failed to verify certificate: x509: ${fault}`;
   switch (code) {

@@ -133,6 +133,7 @@ CMD ["said"]
     ["FROM busybox\nCOPY . /etc/passwd", "cannot copy to non-directory: /etc/passwd"],
     ["FROM busybox\nCOPY --chown=who Dockerfile /", "no such user: who"],
     ["FROM busybox\nRUN --network=host true", "network.host is not allowed"],
+    ["FROM busybox\nADD http://127.0.0.1:1/x /", "dial tcp 127.0.0.1:1: connect: connection refused"],
     ['FROM busybox\nENV a="${b:?is needed}"', "b: is needed"],
     ["FROM busybox\nUSER x\nRUN true", "unable to find user x"],
     ["FROM --platform=linux/s390x busybox\nRUN true", "s390x"],

@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { invalid, messageOf, notFound } from "../../errors/index.ts";
+import { connectionWords } from "../../registry/index.ts";
 
 /** What was fetched: a file, or a folder, below the folder it was fetched into. */
 export interface Fetched {
@@ -48,7 +49,8 @@ async function download(
     response = await fetch(address, { signal, redirect: "follow" });
   } catch (cause) {
     signal.throwIfAborted();
-    throw notFound(`failed to download ${address}: ${messageOf(cause)}`, { cause });
+    const words = URL.canParse(address) ? connectionWords(new URL(address), cause) : messageOf(cause);
+    throw notFound(`failed to download ${address}: ${words}`, { cause });
   }
   if (!response.ok || response.body === null)
     throw notFound(`failed to download ${address}: invalid response status ${response.status}`);

@@ -69,7 +69,9 @@ async function applyRun(
   const { request, file } = planning;
   requireExecutable(state.platform);
   if (run.devices.length > 0)
-    throw unsupported("RUN --device is not supported: this engine has no CDI devices");
+    throw unsupported(
+      "RUN --device is not supported: builds have no devices of the Container Device Interface",
+    );
   const environment = new Set((state.config.Env ?? []).map((entry) => entry.split("=", 1)[0]));
   const args = [...state.args]
     .filter(([key]) => !environment.has(key))
