@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { conflict, invalid, messageOf, notFound, notModified } from "../errors/index.ts";
+import { conflict, internal, invalid, messageOf, notFound, notModified } from "../errors/index.ts";
 import { wallClockNs } from "../platform/index.ts";
 import { areSameMaps } from "../runtime/compile/index.ts";
 import { type ExitStatus, type IdMaps, LaunchError, type Task } from "../runtime/index.ts";
@@ -192,11 +192,15 @@ function donorOf(
 ): Donor | undefined {
   if (!mode.startsWith("container:")) return undefined;
   const { id, state, definition } = context.table.find(mode.slice("container:".length));
-  if (!isRunning(state)) throw conflict(`cannot join ${what} of a non running container: ${id}`);
+  if (!isRunning(state)) {
+    throw what === "network"
+      ? conflict(`cannot join network of a non running container: ${id}`)
+      : internal(`failed to join ${what} namespace: container ${id} is not running`);
+  }
   const { IpcMode } = definition.hostConfig;
   if (what === "IPC" && IpcMode !== "shareable" && IpcMode !== "host" && !IpcMode.startsWith("container:")) {
     throw invalid(
-      `cannot join IPC of container ${id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+      `failed to join IPC namespace: container ${id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
     );
   }
   return { id, pid: state.pid, idMaps: definition.idMaps };

@@ -377,9 +377,10 @@ RUN --mount=type=bind,target=/context --mount=type=secret,id=s --mount=type=cach
 }, 60_000);
 
 test("the user of --userns-remap default is made with the next free ids, once", async () => {
-  // A machine whose /etc is its own: users and ranges that are made stay in it.
+  // A machine whose /etc is its own: users and ranges that are made stay in it, and locks of the true one do not count.
   await using machine = await TestMachine.start(`
     mount -n -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work
+    for lock in passwd group shadow gshadow subuid subgid; do mknod /mnt/upper/$lock.lock c 0 0; done
     mount -n -t overlay none -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
     printf 'first:100000:65536\\nsecond:300000:70000\\n' > /etc/subuid
     printf 'first:100000:65536\\n' > /etc/subgid`);

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { invalid } from "../../errors/index.ts";
 import type { Resources } from "../../wire/index.ts";
@@ -33,9 +34,9 @@ function validateCpu(resources: Resources): void {
   const { CpuRealtimePeriod, CpuRealtimeRuntime } = resources;
   const count = cpus().length;
   if (NanoCpus > 0 && CpuPeriod > 0)
-    throw invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set.");
+    throw invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");
   if (NanoCpus > 0 && CpuQuota > 0)
-    throw invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set.");
+    throw invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
   if (NanoCpus < 0 || NanoCpus > count * 1e9) {
     throw invalid(`Range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`);
   }
@@ -53,10 +54,23 @@ function validateCpu(resources: Resources): void {
     if (text !== "" && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text))
       throw invalid(`Invalid value ${text} for ${name}`);
   }
-  const wanted = CpusetCpus.split(/[,-]/).filter((part) => part !== "");
-  if (wanted.some((cpu) => Number(cpu) >= count)) {
+  if (numbersIn(CpusetCpus).some((cpu) => cpu >= count)) {
     throw invalid(`Requested CPUs are not available - requested ${CpusetCpus}, available: 0-${count - 1}`);
   }
+  const nodes = memoryNodes();
+  const last = Math.max(...numbersIn(nodes));
+  if (numbersIn(CpusetMems).some((node) => node > last)) {
+    throw invalid(`Requested memory nodes are not available - requested ${CpusetMems}, available: ${nodes}`);
+  }
+}
+
+/** Of a list as cpuset(7) has it: "0-2,4". */
+const numbersIn = (list: string): number[] => list.split(/[,-]/).filter(Boolean).map(Number);
+
+/** A kernel without NUMA has the one node 0. */
+function memoryNodes(): string {
+  const file = "/sys/devices/system/node/online";
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : "0";
 }
 
 function validateBlockIo({ BlkioWeight, BlkioWeightDevice, ...throttles }: Resources): void {

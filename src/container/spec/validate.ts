@@ -29,13 +29,16 @@ export function validateHostConfig(host: HostConfig, config: ContainerConfig): s
   if (config.WorkingDir !== "" && !config.WorkingDir.startsWith("/")) {
     throw invalid(`the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`);
   }
-  return host.OomKillDisable === true && host.Memory === 0
-    ? [
-        ...warnings,
-        "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.",
-      ]
-    : warnings;
+  return [
+    ...warnings,
+    ...(host.OomKillDisable === true && host.Memory === 0 ? [OOM_KILLER_DISABLED] : []),
+    ...(host.NetworkMode === "host" && Object.keys(host.PortBindings).length > 0 ? [PORTS_DISCARDED] : []),
+  ];
 }
+
+const OOM_KILLER_DISABLED =
+  "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.";
+const PORTS_DISCARDED = "Published ports are discarded when using host network mode";
 
 export function validateRestartPolicy({ Name, MaximumRetryCount }: RestartPolicy): void {
   if (!["", "no", "always", "unless-stopped", "on-failure"].includes(Name)) {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { invalid } from "../../errors/index.ts";
+import { invalid, messageOf } from "../../errors/index.ts";
 import type { IdMapEntry, IdMaps } from "../plan/index.ts";
 import { parseSubordinateIds, type SubordinateRange, subordinateRanges } from "./subordinate.ts";
 
@@ -90,11 +90,13 @@ function makeDefaultUser({ subuid, subgid }: RemapFiles): void {
       execFileSync("usermod", [flag, `${first}-${first + RANGE_SIZE - 1}`, DEFAULT_USER], QUIET);
     }
   } catch (cause) {
-    throw invalid(`the user ${DEFAULT_USER} of --userns-remap could not be made`, { cause });
+    const said = Object(cause).stderr;
+    const reason = Buffer.isBuffer(said) && said.length > 0 ? String(said).trim() : messageOf(cause);
+    throw invalid(`the user ${DEFAULT_USER} of --userns-remap could not be made: ${reason}`, { cause });
   }
 }
 
-const QUIET = { stdio: "ignore" } as const;
+const QUIET = { stdio: ["ignore", "ignore", "pipe"] } as const;
 
 function nextFree(taken: readonly SubordinateRange[]): number {
   return Math.max(FIRST_SUBORDINATE, ...taken.map(({ first, size }) => first + size));
