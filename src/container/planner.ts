@@ -120,6 +120,10 @@ export function createLaunchPlanner({
       storedOwners?.handOver(path);
   }
 
+  /** Without control groups nothing but a process itself says whose it is. */
+  const groupOf = (record: ContainerRecord): string =>
+    hasGroups(layout) ? cgroupPathOf({ record, placement }) : "";
+
   const runtimeOf = ({ definition }: ContainerRecord): Runtime | undefined =>
     runtimes.find(definition.hostConfig.Runtime || OWN_RUNTIME);
 
@@ -253,8 +257,7 @@ export function createLaunchPlanner({
           ...mounts.map(compileMount),
           ...(ReadonlyRootfs ? [{ op: "root-readonly" as const }] : []),
         ],
-        // Without control groups nothing but the process itself says whose it is.
-        group: hasGroups(layout) ? cgroupPathOf({ record, placement }) : "",
+        group: groupOf(record),
       };
     },
     async planExec(record, pid, id, exec, linked) {
@@ -264,8 +267,7 @@ export function createLaunchPlanner({
       const user = userOf(exec.User || config.User, hostConfig.GroupAdd ?? []);
       const runtime = runtimeOf(record);
       if (runtime !== undefined) {
-        const group = cgroupPathOf({ record, placement });
-        const identity = await identityOf(user, rootOf(record.id), { pid, group });
+        const identity = await identityOf(user, rootOf(record.id), { pid, group: groupOf(record) });
         const launch = compileForeignExec({
           id,
           containerId: record.id,

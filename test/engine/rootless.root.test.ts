@@ -141,6 +141,16 @@ describe("the engine of an ordinary user", () => {
     await gantry("network", "rm", "own");
   }, 30_000);
 
+  test("has containers made by runc, with an init and a volume", async () => {
+    const flags = ["--runtime", "runc", "--init", "-v", "theirs:/v"];
+    const script =
+      "id -u; touch /v/kept /own; stat -c %u /own /v/kept /etc/hosts; cat /proc/1/comm; ip route | grep -c ^default";
+    expect((await sh(script, ...flags)).split("\n")).toEqual(["0", "0", "0", "0", "gantry-init", "1"]);
+    await gantry("run", "-d", "--name", "theirs", "--runtime", "runc", "busybox", "sleep", "1000");
+    expect(await gantry("exec", "-u", "5", "theirs", "id", "-u")).toBe("5");
+    await gantry("rm", "-f", "theirs");
+  }, 30_000);
+
   test("says what it cannot do", async () => {
     await gantry("run", "-d", "--name", "limits", "-m", "50m", "busybox", "sleep", "1000");
     expect((await rootless.gantry("pause", "limits")).stderr).toContain("this engine has no control groups");

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type CgroupLayout, oomWatch, type ScopeName } from "../cgroup/index.ts";
+import { type CgroupLayout, hasGroups, oomWatch, type ScopeName } from "../cgroup/index.ts";
 import { compileMount, idMapEntries, type StdioInput, stdioOperation } from "../compile/index.ts";
 import type { LaunchPlan, Operation, Propagation } from "../plan/index.ts";
 import type { Linux, Process, Spec, SpecMount } from "../spec/index.ts";
@@ -105,6 +105,7 @@ export function compileForeign(input: ForeignInput): ForeignLaunch {
         root: input.rootFolder,
         mounts: input.init === undefined ? left : [...left, initMount(input.init)],
         userFile,
+        hasGroups: hasGroups(input.layout),
         sysctl: Object.fromEntries(own),
         unit: input.unit,
       }),

@@ -25,6 +25,8 @@ export interface ConfigInput {
   /** In place of the specification's own. */
   readonly mounts: readonly SpecMount[];
   readonly sysctl: Readonly<Record<string, string>>;
+  /** Whether there are control groups that the runtime can make one in. */
+  readonly hasGroups: boolean;
   /** A user namespace that is there already, when the container is to be in one. */
   readonly userFile: string | undefined;
   /** In place of the path of its control group. */
@@ -65,11 +67,7 @@ export function configText(input: ConfigInput): string {
       uidMappings: linux.uidMappings,
       gidMappings: linux.gidMappings,
       devices: linux.devices,
-      cgroupsPath:
-        input.unit === undefined
-          ? linux.cgroupsPath
-          : [input.unit.slice, input.unit.prefix, input.unit.name].join(":"),
-      resources: resourcesOf(linux.resources),
+      ...(input.hasGroups ? groupOf(input) : {}),
       sysctl: input.sysctl,
       maskedPaths: linux.maskedPaths,
       readonlyPaths: linux.readonlyPaths,
@@ -78,6 +76,11 @@ export function configText(input: ConfigInput): string {
     },
   });
 }
+
+const groupOf = ({ spec: { linux }, unit }: ConfigInput) => ({
+  cgroupsPath: unit === undefined ? linux.cgroupsPath : [unit.slice, unit.prefix, unit.name].join(":"),
+  resources: resourcesOf(linux.resources),
+});
 
 /** The network namespace is made by the plan, with its links, before the runtime is called in it. */
 const OWN_NETWORK = "/proc/self/ns/net";

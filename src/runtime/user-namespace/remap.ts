@@ -96,7 +96,7 @@ function makeDefaultUser({ subuid, subgid }: RemapFiles): void {
   }
 }
 
-const QUIET = { stdio: ["ignore", "ignore", "pipe"] } as const;
+const QUIET: { stdio: ("ignore" | "pipe")[] } = { stdio: ["ignore", "ignore", "pipe"] };
 
 function nextFree(taken: readonly SubordinateRange[]): number {
   return Math.max(FIRST_SUBORDINATE, ...taken.map(({ first, size }) => first + size));
