@@ -6,7 +6,7 @@ import { parseSeccompProfile } from "../seccomp/index.ts";
 import type { Spec, SpecMount } from "../spec/index.ts";
 import { BundleStore } from "./bundle.ts";
 import { lastComplaint } from "./command.ts";
-import { compileForeign } from "./compile.ts";
+import { compileForeign, type ForeignInput } from "./compile.ts";
 import { createRuntimes } from "./runtimes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "gantry-foreign-"));
@@ -96,7 +96,7 @@ const PROFILE = parseSeccompProfile(
   ),
 );
 
-const launch = compileForeign({
+const INPUT: ForeignInput = {
   id: "c1",
   runtime: { name: "mine", path: program },
   store,
@@ -109,8 +109,13 @@ const launch = compileForeign({
   rootFolder: "/run/tasks/c1",
   network: [],
   unit: undefined,
-  layout: { unified: undefined, unifiedControllers: new Set(), legacy: new Map() },
-});
+  layout: {
+    unified: undefined,
+    unifiedControllers: new Set(),
+    legacy: new Map([["pids", "/sys/fs/cgroup/pids"]]),
+  },
+};
+const launch = compileForeign(INPUT);
 const config = JSON.parse(launch.bundle.document);
 
 test("a plan makes what the runtime finds, and ends with its command", () => {
@@ -203,4 +208,10 @@ test("what a runtime complained of last is told, whatever else is in its log", (
   expect([store.load("c2")?.containerId, store.load("c3"), store.list()]).toEqual(["c1", undefined, ["c2"]]);
   store.remove("c2");
   expect(store.list()).toEqual([]);
+});
+
+test("a runtime is told of no control group where the engine has none", () => {
+  const layout = { unified: undefined, unifiedControllers: new Set<string>(), legacy: new Map() };
+  const { linux } = JSON.parse(compileForeign({ ...INPUT, layout }).bundle.document);
+  expect([linux.cgroupsPath, linux.resources]).toEqual([undefined, undefined]);
 });
