@@ -27,7 +27,7 @@ liblzma-dev libbz2-dev zlib1g-dev libxml2-dev busybox-static
 nftables iptables'
 # The C tests, the peers of the comparisons, the clients that drive the daemon, a root file system to import, terminals.
 if [ "$purpose" = test ]; then
-  packages="$packages runc crun clang libclang-rt-14-dev docker.io docker-compose docker-registry podman redis-server postgresql-15 skopeo buildah mmdebstrap git tmux iproute2 procps bind9-dnsutils iperf3 uidmap slirp4netns passt rpm"
+  packages="$packages runc crun clang libclang-rt-14-dev docker.io docker-compose docker-registry podman redis-server postgresql-15 skopeo buildah mmdebstrap git xz-utils bzip2 zstd openssh-client tmux iproute2 procps bind9-dnsutils iperf3 uidmap slirp4netns passt rpm"
 fi
 # The machine of the tests that need another one, and the client that is copied into it.
 if [ "$purpose" = vm ]; then

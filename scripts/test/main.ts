@@ -13,6 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "gantry-test-"));
 chmodSync(folder, 0o711);
 // Every tool and test puts its temporary files below ours.
 process.env.TMPDIR = folder;
+process.env.TMUX_TMPDIR = folder;
 // And so do tools with what they keep for next time.
 process.env.HOME = join(folder, "home");
 mkdirSync(process.env.HOME);

@@ -7,6 +7,12 @@ export type Traces = ReadonlyMap<string, ReadonlySet<string>>;
 /** Folders into which an engine that ignores its options would write. */
 const FOLDERS = ["/tmp", "/var/tmp", "/run", "/var/lib", "/var/log", "/dev/shm", "/etc", "/opt", "/root"];
 
+/**
+ * What the tools of the comparisons make once on a machine, for themselves: the copies that useradd and usermod keep of the
+ * files they change, and where podman, skopeo and buildah remember blobs.
+ */
+const OF_TOOLS = /^\/etc\/(passwd|shadow|group|gshadow|subuid|subgid)-$|^\/var\/lib\/containers$/;
+
 /** Take stock of mounts, links, cgroups, packet rules, processes of engines, and files. Needs root. */
 export async function readTraces(): Promise<Traces> {
   return new Map([
@@ -16,7 +22,7 @@ export async function readTraces(): Promise<Traces> {
     ["nftables rule", new Set(rules("nft", ["list", "ruleset"]))],
     ["iptables rule", new Set(rules("iptables-save", []))],
     ["process", new Set(processes())],
-    ["file", new Set(FOLDERS.flatMap(entries))],
+    ["file", new Set(FOLDERS.flatMap(entries).filter((file) => !OF_TOOLS.test(file)))],
     ["change of the source tree", new Set(sourceTree())],
   ]);
 }
