@@ -71,6 +71,8 @@ export function imageRows({ folder, rootfs, debianArchive }: Material): readonly
       },
       async sample(peer) {
         const file = join(folder, "save.tar");
+        // Podman does not write over an archive.
+        rmSync(file, { force: true });
         return time(peer, "save", "-o", file, "debian");
       },
       finish: remove("debian"),
