@@ -17,6 +17,7 @@ import type { ProgressMessage } from "../../wire/index.ts";
 import type { Attestation } from "../attestation.ts";
 import { attestedIndex } from "../attestations.ts";
 import type { ImageContext } from "../context.ts";
+import { collectGarbage } from "../garbage.ts";
 import type { Lease } from "../leases.ts";
 import { familiar, fullName, fullRepository } from "../names.ts";
 import { LayerMeter, layerId, progressOf, type Report } from "../progress/index.ts";
@@ -86,9 +87,14 @@ async function pushAll(
   report({ status: `The push refers to repository [${registry}/${path}]` });
   const named = namedImages(context, parsed, tag);
   await target.open(signal);
-  for (const { reference, image } of named) {
-    using lease = context.leases.take();
-    await new Push(context, target, reference, lease, report, signal).tag(image, platform);
+  try {
+    for (const { reference, image } of named) {
+      using lease = context.leases.take();
+      await new Push(context, target, reference, lease, report, signal).tag(image, platform);
+    }
+  } finally {
+    // The plain blobs of layers that are compressed from now on, and documents that were made for this push alone.
+    await collectGarbage(context);
   }
 }
 

@@ -48,6 +48,8 @@ test("an image goes out once, with the same digest every time and from every eng
   const again = await push("app:v1");
   expect(again.filter((line) => line.endsWith(": Layer already exists"))).toHaveLength(2);
   expect(digestIn(again)).toBe(digest);
+  // The plain blobs of its layers, which are kept compressed now, are gone.
+  expect((await engine.images.check(false, never)).Problems).toEqual([]);
 
   using other = await openTestEngine();
   await other.load(await dockerArchive({ layers, names: [`${registry.host}/app:v2`] }));
