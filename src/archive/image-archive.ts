@@ -33,7 +33,8 @@ const MAX_NESTING = 4;
 
 /**
  * Read a docker-archive (`docker save` of any age since 1.10) or an archive of an OCI layout, plain or compressed.
- * Every blob is verified against its name; plain layers are unpacked as they come where `early` says. Dispose it in any case: what was not committed is then removed.
+ * Every blob is verified against its name; plain layers are unpacked as they come where `early` says. Dispose it in any
+ * case: what was not committed is then removed.
  * Throws invalid for a corrupt, cut or hostile archive, unsupported for kinds that cannot be loaded.
  */
 export async function readImageArchive(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { configOf, dockerArchive, openTestEngine, tarOf, textFile } from "./testing.ts";
 
@@ -58,6 +59,25 @@ test("an image with a torn blob goes, and can be loaded again", async () => {
   expect(engine.trace()).toEqual({ blobs: 0, ingests: 0, snapshots: 0, images: 0 });
   expect(await loadBefore()).toBe(id);
   expect(readFileSync(unpackedFile(), "utf8")).toBe("base of all");
+});
+
+test("one whose layers cannot be unpacked now stays, and is tried again at the next start", async () => {
+  await loadBefore();
+  const place = unpackedFile();
+  rmSync(place);
+  mkdirSync(join(place, "in-the-way"), { recursive: true });
+  const folder = dirname(place);
+  expect(spawnSync("mount", ["-t", "tmpfs", "-o", "ro", "tmpfs", folder]).status).toBe(0);
+  try {
+    expect(await engine.images.recover()).toEqual([
+      expect.stringContaining("the image torn:1 could not be checked after the machine stopped"),
+    ]);
+  } finally {
+    spawnSync("umount", [folder]);
+  }
+  expect(unsettled()).toBe(1);
+  expect(await engine.images.recover()).toEqual([]);
+  expect(readFileSync(place, "utf8")).toBe("base of all");
 });
 
 test("one that a container is made of stays, and that is said", async () => {

@@ -1,6 +1,6 @@
 import { internal, messageOf, notFound } from "../../errors/index.ts";
 import { LaunchError } from "../task/index.ts";
-import type { Task, TaskLauncher } from "../task.ts";
+import { type Task, type TaskLauncher, taskWith } from "../task.ts";
 import type { BundleStore, RuntimeBundle } from "./bundle.ts";
 import { lastComplaint, runCommand } from "./command.ts";
 
@@ -43,14 +43,7 @@ export function withRuntimes(inner: TaskLauncher, store: BundleStore): TaskLaunc
 
 function taskOf(task: Task, store: BundleStore, id: string, bundle: Bundle): Task {
   const { containerId, kind } = bundle;
-  return {
-    id: task.id,
-    get pid() {
-      return task.pid;
-    },
-    shimPid: task.shimPid,
-    terminal: task.terminal,
-    warnings: task.warnings,
+  return taskWith(task, {
     async start() {
       try {
         await task.start();
@@ -69,14 +62,11 @@ function taskOf(task: Task, store: BundleStore, id: string, bundle: Bundle): Tas
         throw notFound("process does not exist");
       throw internal(`the signal ${number} could not be sent: ${complaint}`);
     },
-    resize: (rows, columns) => task.resize(rows, columns),
-    attach: (which) => task.attach(which),
-    ended: task.ended,
     async remove() {
       await task.remove();
       await forget(store, id, bundle);
     },
-  };
+  });
 }
 
 /** Everything that the runtime has of it; safe to repeat. */

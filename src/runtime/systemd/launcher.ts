@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import type { DecodedPlan, LaunchPlan } from "../plan/index.ts";
-import type { Task, TaskLauncher } from "../task.ts";
+import { type Task, type TaskLauncher, taskWith } from "../task.ts";
 import { type Scopes, unitOf } from "./scopes.ts";
 
 /**
@@ -60,22 +60,10 @@ function unitIn(plan: DecodedPlan | undefined): string | undefined {
 }
 
 function taskOf(task: Task, scopes: Scopes, unit: string): Task {
-  return {
-    id: task.id,
-    get pid() {
-      return task.pid;
-    },
-    shimPid: task.shimPid,
-    terminal: task.terminal,
-    warnings: task.warnings,
-    start: () => task.start(),
-    signal: (number) => task.signal(number),
-    resize: (rows, columns) => task.resize(rows, columns),
-    attach: (which) => task.attach(which),
-    ended: task.ended,
+  return taskWith(task, {
     async remove() {
       await task.remove();
       await scopes.stop(unit);
     },
-  };
+  });
 }
