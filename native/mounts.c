@@ -43,8 +43,7 @@ int mount_propagation(const struct operation *op, struct failure *failure) {
     return 0;
 }
 
-/* "key=value,flag,key=value" given to a file system being configured. */
-static int configure(int fs, const char *options, struct failure *failure) {
+int mount_options_each(const char *options, take_option take, void *to, struct failure *failure) {
     char one[4096];
     while (*options) {
         size_t length = strcspn(options, ",");
@@ -55,9 +54,14 @@ static int configure(int fs, const char *options, struct failure *failure) {
         if (length == 0) continue;
         char *equals = strchr(one, '=');
         if (equals) *equals = 0;
-        if (sys_fsconfig(fs, equals ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, one, equals ? equals + 1 : NULL))
-            return fail(failure, "mount option", one);
+        if (take(to, one, equals ? equals + 1 : NULL, failure)) return -1;
     }
+    return 0;
+}
+
+/* One option of a file system being configured, whose descriptor `to` points to. */
+static int configure(void *to, const char *key, const char *value, struct failure *failure) {
+    if (sys_fsconfig(*(int *)to, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value)) return fail(failure, "mount option", key);
     return 0;
 }
 
@@ -100,7 +104,7 @@ int mount_filesystem_tree(const struct operation *op, struct failure *failure) {
     AUTO_FD fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", type);
     if (source[0] && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source)) return fail(failure, "mount source", source);
-    if (configure(fs, op->f[4].s, failure)) return -1;
+    if (mount_options_each(op->f[4].s, configure, &fs, failure)) return -1;
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, type, path);
     int tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->f[3].u);
     return tree < 0 ? fail(failure, "fsmount", type) : tree;
@@ -120,7 +124,7 @@ int mount_tmpfs_copy_up(int root, const struct operation *op, struct failure *fa
     if (target < 0) return fail(failure, "mount target", path);
     AUTO_FD fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
     if (fs < 0) return fail(failure, "fsopen", "tmpfs");
-    if (configure(fs, op->f[2].s, failure)) return -1;
+    if (mount_options_each(op->f[2].s, configure, &fs, failure)) return -1;
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL)) return fail(failure, "tmpfs", path);
     AUTO_FD tree = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
     if (tree < 0) return fail(failure, "fsmount", "tmpfs");

@@ -38,4 +38,9 @@ int mount_readonly_path(int root, const struct operation *op, struct failure *fa
 /* Put the detached mount `tree` on `target`; both stay the caller's. */
 int mount_attach(int tree, int target, struct failure *failure, const char *subject);
 
+/* Takes one option of a file system; `value` is NULL for a flag. Returns 0, or -1 with the failure. */
+typedef int (*take_option)(void *to, const char *key, const char *value, struct failure *failure);
+/* Give each of "key=value,flag,key=value" to `take`, which gets `to`. Stops at the first that it refuses. */
+int mount_options_each(const char *options, take_option take, void *to, struct failure *failure);
+
 #endif

@@ -15,30 +15,10 @@
 
 #define LAYER "lowerdir+"
 
-/* Takes one word of the configuration; `value` is NULL for a flag. Returns 0, or -1 with the failure. */
-typedef int (*take_option)(void *to, const char *key, const char *value, struct failure *failure);
-
 static int give_layers(const struct field *list, take_option take, void *to, struct failure *failure) {
     const char *cursor = list->s;
     for (uint32_t i = 0; i < list->n; i++)
         if (take(to, LAYER, plan_list_next(&cursor), failure)) return -1;
-    return 0;
-}
-
-/* "key=value,flag,key=value" */
-static int give_words(const char *words, take_option take, void *to, struct failure *failure) {
-    char one[4096];
-    while (*words) {
-        size_t length = strcspn(words, ",");
-        if (length >= sizeof one) return fail_with(failure, ENAMETOOLONG, "mount option", words);
-        memcpy(one, words, length);
-        one[length] = 0;
-        words += length + (words[length] == ',');
-        if (length == 0) continue;
-        char *equals = strchr(one, '=');
-        if (equals) *equals = 0;
-        if (take(to, one, equals ? equals + 1 : NULL, failure)) return -1;
-    }
     return 0;
 }
 
@@ -52,7 +32,7 @@ static int give_root(const struct operation *op, take_option take, void *to, str
     const char *cursor = op->f[3].s;
     /* They keep overlayfs from notes that mean nothing elsewhere; with userxattr it makes none, and refuses the words. */
     for (uint32_t i = 0; i < op->f[3].n && !in_user_namespace(); i++)
-        if (give_words(plan_list_next(&cursor), take, to, failure)) return -1;
+        if (mount_options_each(plan_list_next(&cursor), take, to, failure)) return -1;
     return 0;
 }
 
@@ -61,7 +41,7 @@ static int give_options(const struct operation *op, take_option take, void *to, 
     switch (op->code) {
     case OP_ROOTFS_OVERLAY: return give_root(op, take, to, failure);
     case OP_UNION_PATH: return give_layers(&op->f[0], take, to, failure);
-    default: return give_words(op->f[4].s, take, to, failure);
+    default: return mount_options_each(op->f[4].s, take, to, failure);
     }
 }
 
