@@ -14,6 +14,7 @@ import { imageRows } from "./rows/images.ts";
 import { logRows } from "./rows/logs.ts";
 import { networkRows } from "./rows/network.ts";
 import { registryRows } from "./rows/registry.ts";
+import { throughputRows } from "./rows/throughput.ts";
 import { prepare } from "./run.ts";
 import { formatReferences, formatTable, median, type Result } from "./table.ts";
 
@@ -47,6 +48,7 @@ const all = [
   ...registryRows(material),
   ...buildRows(material),
   ...networkRows(gantry),
+  ...throughputRows(),
 ];
 const rows = all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
 const results: Result[] = [];
@@ -86,9 +88,15 @@ async function measure(row: Row): Promise<Result> {
     }
   };
   const taking = peers.filter(({ name }) => row.peers?.includes(name) ?? true);
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => row.reference?.finish?.());
+  await row.reference?.prepare?.();
   for (const peer of taking) await attempt(peer, async () => row.prepare?.(peer));
   for (let round = 0; round < row.rounds; round++) {
-    if (row.reference !== undefined) references.push(await row.reference.sample());
+    if (row.reference !== undefined) {
+      await waitForQuiet();
+      references.push(await row.reference.sample());
+    }
     for (const peer of taking) {
       await attempt(peer, async () => {
         await waitForQuiet();

@@ -24,7 +24,11 @@ export interface Reference {
   readonly name: string;
   /** Gantry's figure as a multiple of this program's. */
   readonly atMost: number;
+  /** Once, before the first round. */
+  prepare?(): Promise<void>;
   sample(): Promise<number>;
+  /** Once, after the last round. */
+  finish?(): Promise<void>;
 }
 
 /** What rows share: files that are made once. */
