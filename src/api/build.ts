@@ -3,13 +3,12 @@ import {
   type BuildEvent,
   BuildFailure,
   type BuildHistoryEntry,
-  type CacheRecord,
+  describeRecord,
   StepError,
 } from "../build/index.ts";
 import { DockerfileError, excerpt, type Location } from "../dockerfile/index.ts";
 import { EngineError, messageOf } from "../errors/index.ts";
 import type {
-  BuildCacheRecord,
   BuildHistoryRecord,
   BuildProgressEvent,
   BuildPruneReply,
@@ -31,7 +30,7 @@ export const buildRoutes: Routes = {
     const reply: BuildPruneReply = {
       CachesDeleted: deleted.map(({ id }) => id),
       SpaceReclaimed: reclaimedBytes,
-      ...(options.dryRun ? { Records: deleted.map(wireRecord) } : {}),
+      ...(options.dryRun ? { Records: deleted.map(describeRecord) } : {}),
     };
     sendJson(x, 200, reply);
   },
@@ -79,7 +78,8 @@ export const buildRoutes: Routes = {
     x.response.writeHead(200, { "Content-Type": "application/x-tar" });
     await pipeline(tree, x.response);
   },
-  "GET /build/cache": async (x) => sendJson(x, 200, (await x.engine.builds.cacheRecords()).map(wireRecord)),
+  "GET /build/cache": async (x) =>
+    sendJson(x, 200, (await x.engine.builds.cacheRecords()).map(describeRecord)),
   "GET /build/history": async (x) => sendJson(x, 200, x.engine.builds.history().map(wireHistory)),
 };
 
@@ -163,20 +163,6 @@ function wireEvent(event: BuildEvent): BuildProgressEvent {
       return event;
   }
 }
-
-const wireRecord = (record: CacheRecord): BuildCacheRecord => ({
-  ID: record.id,
-  Type: record.type,
-  Description: record.description,
-  InUse: record.inUse,
-  Shared: record.shared,
-  Size: record.sizeBytes,
-  CreatedAt: new Date(record.createdAtMs).toISOString(),
-  LastUsedAt: new Date(record.lastUsedAtMs).toISOString(),
-  UsageCount: record.useCount,
-  Parents: [...record.parents],
-  ...(record.origin === "" ? {} : { Origin: record.origin }),
-});
 
 const wireHistory = (entry: BuildHistoryEntry): BuildHistoryRecord => ({
   ID: entry.id,

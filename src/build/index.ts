@@ -1,3 +1,4 @@
+export { describeRecord } from "./cache/describe.ts";
 export { buildMigrations } from "./cache/table.ts";
 export { createBuildService, type OwnedBuildService } from "./create-service.ts";
 export type { BuildServiceOptions } from "./dependencies.ts";

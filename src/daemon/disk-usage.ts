@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { describeRecord } from "../build/index.ts";
 import { invalid } from "../errors/index.ts";
 import { allocatedBytes } from "../platform/index.ts";
 import type { DiskUsage, StoragePart } from "../wire/index.ts";
@@ -47,18 +48,7 @@ export async function describeDiskUsage(
       )
     : [];
   const records = wants("build-cache") ? await engine.builds.cacheRecords() : [];
-  const cache = records.map((record) => ({
-    ID: record.id,
-    Type: record.type,
-    Description: record.description,
-    InUse: record.inUse,
-    Shared: record.shared,
-    Size: record.sizeBytes,
-    CreatedAt: new Date(record.createdAtMs).toISOString(),
-    LastUsedAt: new Date(record.lastUsedAtMs).toISOString(),
-    UsageCount: record.useCount,
-    Parents: [...record.parents],
-  }));
+  const cache = records.map(describeRecord);
   return {
     LayersSize: wants("image") ? engine.images.layerBytes() : 0,
     Images: images,

@@ -1,6 +1,6 @@
 /** The Docker Engine API's objects about disk space (API 1.51), and Gantry's own of its check. Types only. */
 import type { ContainerSummary } from "./container.ts";
-import type { ImageSummary } from "./image.ts";
+import type { BuildCacheRecord, ImageSummary } from "./image.ts";
 import type { VolumeInspect } from "./volume.ts";
 
 export interface DiskUsage {
@@ -8,23 +8,10 @@ export interface DiskUsage {
   Images: ImageSummary[];
   Containers: ContainerSummary[];
   Volumes: (VolumeInspect & { UsageData: { Size: number; RefCount: number } })[];
-  BuildCache: CacheUsage[];
+  BuildCache: BuildCacheRecord[];
   BuilderSize: number;
   /** Gantry's own: asked for with storage=1. The parts add up to what the data root takes on the disk. */
   Storage?: StoragePart[];
-}
-
-export interface CacheUsage {
-  ID: string;
-  Type: string;
-  Description: string;
-  InUse: boolean;
-  Shared: boolean;
-  Size: number;
-  CreatedAt: string;
-  LastUsedAt: string;
-  UsageCount: number;
-  Parents: string[];
 }
 
 export interface StoragePart {
