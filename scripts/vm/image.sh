@@ -16,7 +16,7 @@ root=$(mktemp -d)
 log=$made/image.log
 trap 'rm -rf "$root"' EXIT
 packages=systemd,systemd-sysv,udev,dbus,dbus-user-session,libpam-systemd,linux-image-amd64,initramfs-tools
-packages=$packages,iproute2,nftables,iptables,e2fsprogs,xfsprogs,uidmap,slirp4netns,runc,ca-certificates,procps,kmod,busybox-static
+packages=$packages,iproute2,nftables,iptables,e2fsprogs,xfsprogs,uidmap,slirp4netns,runc,ca-certificates,procps,kmod,busybox-static,nfs-kernel-server
 # The initial RAM disk has what mounts the disk, and no more: it is unpacked by an emulated processor.
 mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include="$packages" \
   --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d"' \
@@ -36,6 +36,8 @@ printf '/dev/vda / ext4 defaults 0 1\ndist /dist 9p trans=virtio,version=9p2000.
 mkdir "$root/dist"
 chroot "$root" useradd --create-home --uid 1000 --shell /bin/bash alice
 chroot "$root" systemctl --quiet enable agent.service
+# Started by the test that needs it.
+chroot "$root" systemctl --quiet disable nfs-server.service rpcbind.service rpcbind.socket
 # The agent has this console; nothing here is done by the clock.
 chroot "$root" systemctl --quiet mask serial-getty@hvc0.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer
 # alice's own systemd runs without her being logged in.
