@@ -185,8 +185,9 @@ static int copy_folder(struct copy *copy, char *const *fields) {
     return remember_time(copy, path, time_of(fields + 4));
 }
 
-static int copy_bytes(int from, int to, off_t size) {
-    off_t left = size;
+static int copy_range(int from, int to, off_t begin, off_t end) {
+    off_t left = end - begin;
+    if (lseek(from, begin, SEEK_SET) < 0 || lseek(to, begin, SEEK_SET) < 0) return -1;
     while (left > 0) {
         ssize_t count = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
         if (count < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS)) break;
@@ -201,6 +202,21 @@ static int copy_bytes(int from, int to, off_t size) {
         left -= count;
     }
     return 0;
+}
+
+/* Holes stay holes: a disk image of many gigabytes may have only a few of bytes. */
+static int copy_bytes(int from, int to, off_t size) {
+    for (off_t at = 0; at < size;) {
+        off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO) break;
+        off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+        /* A file system that tells of no holes has none. */
+        if (data < 0) data = at;
+        if (hole < 0) hole = size;
+        if (copy_range(from, to, data, hole) < 0) return -1;
+        at = hole;
+    }
+    return ftruncate(to, size);
 }
 
 static int copy_file(struct copy *copy, char *const *fields) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -384,6 +384,27 @@ RUN find /w /as-dir /many /p /ex /linked /l -type f | sort >/found`;
   });
 });
 
+test("holes of files stay holes, in a context, in a step, in a copy; a context may come compressed", async () => {
+  using context = contextOf({
+    Dockerfile:
+      "FROM busybox\nRUN truncate -s 100M /made && echo end >>/made\nFROM busybox\nCOPY sent /\nCOPY --from=0 /made /\nRUN stat -c '%n %s %b' /sent /made >/seen && tail -c 4 /made >>/seen",
+    sent: "",
+  });
+  truncateSync(join(context.path, "sent"), 100 << 20);
+  for (const more of [[], ["--compress", "--isolation", "default", "--no-cache"]]) {
+    const { exitCode, stderr } = await daemon.gantry("build", ...more, "-t", "it", context.path);
+    expect([exitCode, stderr]).toEqual([0, expect.any(String)]);
+    const [sent = "", made = "", end] = (await inIt("cat /seen")).split("\n");
+    expect([sent.split(" ")[1], made.split(" ")[1], end]).toEqual(["104857600", "104857604", "end"]);
+    for (const line of [sent, made]) expect(Number(line.split(" ")[2])).toBeLessThan(64);
+  }
+  const refused = await daemon.gantry("build", "--isolation", "hyperv", context.path);
+  expect([refused.exitCode, refused.stderr]).toEqual([
+    1,
+    expect.stringContaining("unsupported isolation: hyperv"),
+  ]);
+}, 60_000);
+
 describe("a build that is stopped", () => {
   test("leaves no process, no container, no folder", async () => {
     using context = contextOf({ Dockerfile: "FROM busybox\nRUN echo started; sleep 1000" });
@@ -396,9 +417,11 @@ describe("a build that is stopped", () => {
     await once(client, "exit");
     // The next build's end comes after the stopped one's, whose lease it would otherwise meet.
     await build({ Dockerfile: "FROM busybox" });
-    while (readdirSync(join(daemon.folder, "exec/tasks")).length > 0)
+    // The context goes last of all that the stopped build had.
+    while (readdirSync(join(daemon.folder, "data/build")).length > 2)
       await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(readdirSync(join(daemon.folder, "exec/build"))).toEqual([]);
+    for (const folder of ["exec/tasks", "exec/build"])
+      expect(readdirSync(join(daemon.folder, folder))).toEqual([]);
     expect(readdirSync(join(daemon.folder, "data/build")).sort()).toEqual(["files", "mounts"]);
     expect((await daemon.docker("ps", "-aq")).stdout).toBe("");
   });

@@ -10,7 +10,7 @@ import {
   rmSync,
   utimesSync,
 } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, invalid } from "../../errors/index.ts";
 import { randomHex } from "../../platform/index.ts";
@@ -33,6 +33,8 @@ export interface ContextRecord {
   readonly usedAtMs: number;
   readonly useCount: number;
 }
+
+const ZEROS = Buffer.alloc(1 << 20);
 
 /** What a context has not had for so long is not kept for it. */
 const KEPT_MS = 24 * 3600 * 1000;
@@ -78,10 +80,13 @@ export class ContextFiles {
       const hash = createHash("sha256");
       {
         await using file = await open(part, "wx", 0o600);
+        let length = 0;
         for await (const chunk of chunks) {
           hash.update(chunk);
-          await file.writeFile(chunk);
+          await writeSparse(file, chunk, length);
+          length += chunk.length;
         }
+        await file.truncate(length);
       }
       const digest = hash.digest("hex");
       if (digest !== variant.digest)
@@ -162,6 +167,14 @@ export class ContextFiles {
     for (const { digest } of rows)
       rmSync(join(this.#folder, String(digest)), { recursive: true, force: true });
   }
+}
+
+/** A chunk of nothing but zeros becomes a hole: a disk image has gigabytes of them. */
+async function writeSparse(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  const isHole = chunk.length <= ZEROS.length && ZEROS.compare(chunk, 0, chunk.length, 0, chunk.length) === 0;
+  if (isHole) return;
+  for (let at = 0; at < chunk.length; )
+    at += (await file.write(chunk, at, chunk.length - at, position + at)).bytesWritten;
 }
 
 function tryLink(from: string, to: Buffer): boolean {
