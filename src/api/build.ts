@@ -7,7 +7,7 @@ import {
   StepError,
 } from "../build/index.ts";
 import { DockerfileError, excerpt, type Location } from "../dockerfile/index.ts";
-import { EngineError, messageOf } from "../errors/index.ts";
+import { EngineError, invalid, messageOf } from "../errors/index.ts";
 import type {
   BuildHistoryRecord,
   BuildProgressEvent,
@@ -33,6 +33,12 @@ export const buildRoutes: Routes = {
       ...(options.dryRun ? { Records: deleted.map(describeRecord) } : {}),
     };
     sendJson(x, 200, reply);
+  },
+  "POST /build/cancel": async (x) => {
+    const id = x.query.string("id");
+    if (id === "") throw invalid("build ID not provided");
+    x.engine.builds.cancel(id);
+    sendNothing(x, 200);
   },
   // Not Docker's: for this engine's own client.
   "POST /build/secrets": async (x) => {

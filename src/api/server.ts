@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, readFileSync, unlinkSync } from "node
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Engine } from "../daemon/index.ts";
-import { conflict, EngineError, type ErrorKind, invalid, messageOf } from "../errors/index.ts";
+import { conflict, EngineError, type ErrorKind, errnoOf, invalid, messageOf } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
 import { isInUserNamespace, takeConnection } from "../platform/index.ts";
 import { absentRoutes } from "./absent.ts";
@@ -46,6 +46,15 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   internal: 500,
 };
 
+/** How a stream fails whose other end was closed. */
+const BROKEN_OFF = new Set([
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_STREAM_DESTROYED",
+  "ABORT_ERR",
+  "EPIPE",
+  "ECONNRESET",
+]);
+
 /** The requests after which a connection carries a container's stdio, whether the client asked for an upgrade or not. */
 const TAKES_CONNECTION = /^(?:\/v[\d.]+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)(?:\?|$)/;
 
@@ -81,15 +90,14 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     const rawPath = mark < 0 ? target : target.slice(0, mark);
     const [, versionText, rest] = /^\/v(\d+\.\d+)(\/.*)$/.exec(rawPath) ?? [undefined, undefined, rawPath];
     const method = request.method ?? "GET";
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
     try {
       const version = versionText === undefined ? newest : checkVersion(versionText);
       if (rest === "/_ping") return ping(method, response);
       if (method === "OPTIONS") return void response.writeHead(200, { "Content-Length": 0 }).end();
       const match = route(method, rest ?? "/");
       if (match === undefined) throw new EngineError("not-found", "page not found");
-      const gone = new AbortController();
-      const lost = () => gone.abort();
-      response.on("close", lost);
       const query = new Query(new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)));
       await match.handler({
         engine,
@@ -102,7 +110,10 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
         taken,
       });
     } catch (error) {
-      fail(error, `${method} ${rawPath}`, response);
+      // An answer that its reader no longer wants is no fault of anybody's.
+      if (gone.signal.aborted && BROKEN_OFF.has(errnoOf(error) ?? ""))
+        options.log.debug(`${method} ${rawPath}: the client went away`);
+      else fail(error, `${method} ${rawPath}`, response);
       // A client reads the answer only when it has got rid of its body.
       request.resume();
     }

@@ -14,16 +14,15 @@ export function baseImages(
   {
     pull,
     tell,
-    isPlatformGiven,
     accounts,
   }: {
     pull: boolean;
     tell: (event: BuildEvent) => void;
-    isPlatformGiven: boolean;
     accounts: Accounts;
   },
   signal: AbortSignal,
 ): ImageSource {
+  /** By platform and reference. */
   const found = new Map<string, Promise<ResolvedImage>>();
 
   async function fetch(reference: string, platform: string | undefined): Promise<ResolvedImage> {
@@ -47,11 +46,12 @@ export function baseImages(
   }
 
   return {
-    async stageFrom(reference, platform, name, step): Promise<StageState> {
+    async stageFrom(reference, { platform, isGiven }, name, step): Promise<StageState> {
       if (reference === "scratch") return empty(name, platform, step);
-      const wanted = isPlatformGiven ? formatPlatform(platform) : undefined;
-      const known = found.get(reference) ?? fetch(reference, wanted);
-      found.set(reference, known);
+      const wanted = isGiven ? formatPlatform(platform) : undefined;
+      const key = `${wanted ?? ""} ${reference}`;
+      const known = found.get(key) ?? fetch(reference, wanted);
+      found.set(key, known);
       const image = await known;
       const made = context.images.layersOf(image.id);
       return {

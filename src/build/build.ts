@@ -1,4 +1,4 @@
-import { type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
+import { type DeviceFlag, type Dockerfile, parseDockerfile } from "../dockerfile/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import { randomHex } from "../platform/index.ts";
 import { attestImage } from "./attest/attest.ts";
@@ -11,6 +11,7 @@ import { writeCacheTargets } from "./cache/remote/targets.ts";
 import { lint } from "./check.ts";
 import { takeContext } from "./context/incoming.ts";
 import type { BuildContext } from "./dependencies.ts";
+import { devicesOf } from "./devices.ts";
 import { type BuildEvent, EventQueue } from "./events.ts";
 import { BuildFailure } from "./failure.ts";
 import type { Finding } from "./finding.ts";
@@ -29,6 +30,7 @@ export async function* runBuild(
 ): AsyncGenerator<BuildEvent> {
   const queue = new EventQueue();
   const left = new AbortController();
+  using _known = context.running.add(request.id, left);
   const either = AbortSignal.any([signal, left.signal]);
   const entry = history.begin(randomHex(12), request);
   const tell = (event: BuildEvent) => {
@@ -75,12 +77,9 @@ async function work(
     parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
     const warnings = new Warnings(tell);
     warnings.take(lint(context, request, parsed, files));
-    const images = baseImages(
-      context,
-      { pull: request.pull, tell, isPlatformGiven: request.platform !== "", accounts: request.accounts },
-      signal,
-    );
-    const plan = await planBuild(parsed, request, images);
+    const images = baseImages(context, { pull: request.pull, tell, accounts: request.accounts }, signal);
+    const devices = (flags: readonly DeviceFlag[]) => devicesOf(context, request, flags, tell);
+    const plan = await planBuild(parsed, request, images, devices);
     // Once more: images that had to be pulled are known now, and with them the variables that they set.
     warnings.take(lint(context, request, parsed, files));
     tell({ kind: "plan", steps: plan.steps });

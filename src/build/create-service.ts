@@ -12,6 +12,7 @@ import { SentContexts } from "./context/sent.ts";
 import type { BuildContext, BuildServiceOptions } from "./dependencies.ts";
 import { BuildHistory } from "./history.ts";
 import { exportTree } from "./output/tree.ts";
+import { RunningBuilds } from "./running.ts";
 import { SecretOffers } from "./secrets.ts";
 import type { BuildService } from "./service.ts";
 import { Shells } from "./shells.ts";
@@ -35,12 +36,14 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     cacheLayouts: new CacheLayouts(),
     contextFiles,
     sentContexts: new SentContexts(options.folder, contextFiles),
+    running: new RunningBuilds(),
     secrets: new SecretOffers(),
     shells: new Shells(),
   };
   const history = new BuildHistory();
   return {
     build: (request, signal) => runBuild(context, history, request, signal),
+    cancel: (id) => context.running.cancel(id),
     check: (request, signal) => checkDockerfile(context, request, signal),
     offerSecrets: (session, secrets) => context.secrets.put(session, secrets),
     attachShell: (id, size) => context.shells.attach(id, size),

@@ -1,4 +1,4 @@
-import type { StepOptions } from "../container/index.ts";
+import type { CdiRegistry, StepOptions } from "../container/index.ts";
 import type { ContentStore } from "../content/index.ts";
 import type { EventLog } from "../events/index.ts";
 import type { ImageService } from "../image/index.ts";
@@ -12,6 +12,7 @@ import type { CacheLayouts } from "./cache/remote/layouts.ts";
 import type { CacheTable } from "./cache/table.ts";
 import type { ContextFiles } from "./context/files.ts";
 import type { SentContexts } from "./context/sent.ts";
+import type { RunningBuilds } from "./running.ts";
 import type { SecretOffers } from "./secrets.ts";
 import type { Shells } from "./shells.ts";
 
@@ -41,6 +42,7 @@ export interface BuildServiceOptions {
   /** Whether an image has this layer. */
   readonly isChainOfImage: (chainId: string) => boolean;
   readonly steps: StepOptions;
+  readonly cdi: Pick<CdiRegistry, "match" | "resolve">;
   readonly events: EventLog;
   readonly log: Log;
   /** Path of gantry-shim. */
@@ -62,6 +64,7 @@ export interface BuildContext extends BuildServiceOptions {
   readonly cacheLayouts: CacheLayouts;
   readonly contextFiles: ContextFiles;
   readonly sentContexts: SentContexts;
+  readonly running: RunningBuilds;
   readonly secrets: SecretOffers;
   readonly shells: Shells;
 }

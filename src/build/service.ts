@@ -15,6 +15,8 @@ export interface BuildService {
    * iteration or aborting stops what runs at once. Throws DockerfileError, StepError, invalid, not-found, cancelled.
    */
   build(request: BuildRequest, signal: AbortSignal): AsyncIterable<BuildEvent>;
+  /** Stop the build that was begun under this id; it ends as when its client goes away. */
+  cancel(id: string): void;
   /** Findings about a Dockerfile without building it. */
   check(request: BuildRequest, signal: AbortSignal): Promise<CheckReport>;
   /** Keep secrets and agent sockets for the build that names this session; they are forgotten with it, or after a minute. */
@@ -41,6 +43,8 @@ export interface BuildService {
 }
 
 export interface BuildRequest {
+  /** Of the client's choice, to cancel it by; "" for none. */
+  readonly id: string;
   readonly source: ContextSource;
   /** Name of the Dockerfile within the context; "" for the default. */
   readonly dockerfile: string;
@@ -60,7 +64,7 @@ export interface BuildRequest {
   readonly extraHosts: readonly string[];
   /** Limits of the RUN steps. */
   readonly limits: Partial<HostConfig>;
-  /** Entitlements: "network.host", "security.insecure". */
+  /** Entitlements: "network.host", "security.insecure", "device", "device=NAME". */
   readonly allow: ReadonlySet<string>;
   /** Names of sources that replace images and stages: "docker-image://…", or another archive's name. */
   readonly namedContexts: ReadonlyMap<string, string>;

@@ -31,7 +31,7 @@ import { updateContainer } from "./update.ts";
 import { waitForContainer } from "./wait.ts";
 
 export { prepareBaseLayer } from "./base-layer.ts";
-export { createCdiRegistry } from "./cdi/index.ts";
+export { type CdiRegistry, createCdiRegistry } from "./cdi/index.ts";
 export type { ContainerServiceOptions } from "./dependencies.ts";
 export { createContainerGroups } from "./groups.ts";
 export { idmappedLayersFault } from "./idmapped-layers.ts";

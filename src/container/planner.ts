@@ -217,7 +217,7 @@ export function createLaunchPlanner({
               id: record.id,
               hooks,
               spec,
-              bundle: dirname(files.log),
+              bundle: dirname(files.hostname),
               root: taskFolder(record.id),
             });
       const plan = compileLaunch({

@@ -176,6 +176,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
   const bundles = new BundleStore(execRoot);
   const tasks = stack.use(createTaskLauncher({ execRoot, shimPath, standby: true }));
   const launcher = withRuntimes(groups.launching(tasks), bundles);
+  const cdi = container.createCdiRegistry(cdiFolders(options), log);
   const planner = container.createLaunchPlanner({
     snapshotter,
     layout,
@@ -186,7 +187,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     bundles,
     taskFolder: (id) => launcher.folderOf(id),
     shim: shimPath,
-    cdi: container.createCdiRegistry(cdiFolders(options), log),
+    cdi,
     layerFolders: [layers],
     groups: ownIds("gid"),
     storedOwners,
@@ -199,6 +200,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     registries,
     isChainOfImage: (chainId) => images.hasLayer(chainId),
     steps: { planner, launcher, network: networks, store, idMaps },
+    cdi,
     events,
     log,
     shim: shimPath,

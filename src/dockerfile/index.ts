@@ -6,6 +6,7 @@ export type {
   CommandForm,
   CopyFlags,
   CopySource,
+  DeviceFlag,
   Dockerfile,
   HealthFlags,
   Instruction,
@@ -19,6 +20,7 @@ export type {
 export { type LintFinding, type LintOptions, lintDockerfile } from "./lint.ts";
 export { excerpt, type Location } from "./location.ts";
 export { isPattern, patternExpression } from "./match.ts";
-export { findStage, parseDockerfile, parseTriggers } from "./parse.ts";
+export { parseMountFlag } from "./mount-flag.ts";
+export { findStage, parseDockerfile, parseTriggers, sourceStage } from "./parse.ts";
 export { printDockerfile, printInstruction } from "./print.ts";
 export { expand, expandBody, expandWords, type Lookup, mentioned } from "./words.ts";

@@ -18,7 +18,7 @@ export type CopySource =
 
 export type MountType = "bind" | "cache" | "tmpfs" | "secret" | "ssh";
 
-/** `RUN --mount`, keys in their one spelling. Numbers as text, since they may hold variables. */
+/** `RUN --mount`, keys in their one spelling, numbers as text. */
 export interface MountFlag {
   readonly type: MountType;
   readonly target: string;
@@ -32,6 +32,14 @@ export interface MountFlag {
   readonly uid: string;
   readonly gid: string;
   readonly readonly: boolean;
+  readonly required: boolean;
+}
+
+/** `RUN --device`: a device of the Container Device Interface, or several by one name. */
+export interface DeviceFlag {
+  /** "vendor.com/class=name", "vendor.com/class=*", "vendor.com/class" for its first, or a class that devices are annotated with. */
+  readonly name: string;
+  /** Without it the command runs also where there is no such device. */
   readonly required: boolean;
 }
 
@@ -86,10 +94,11 @@ type Kind =
       "RUN",
       {
         readonly command: CommandForm;
-        readonly mounts: readonly MountFlag[];
+        /** As written, for their values may hold variables (`parseMountFlag`). */
+        readonly mounts: readonly string[];
         readonly network: string;
         readonly security: string;
-        readonly devices: readonly string[];
+        readonly devices: readonly DeviceFlag[];
       }
     >
   | Named<"CMD" | "ENTRYPOINT", { readonly command: CommandForm }>

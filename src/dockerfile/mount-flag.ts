@@ -1,6 +1,8 @@
 import { DockerfileError } from "./dockerfile-error.ts";
+import { booleanField, csvFields } from "./flag-fields.ts";
 import type { MountFlag, MountType } from "./instructions.ts";
 import type { Location } from "./location.ts";
+import { hasVariable } from "./words.ts";
 
 const TYPES: readonly MountType[] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 
@@ -8,8 +10,8 @@ const TYPES: readonly MountType[] = ["bind", "cache", "tmpfs", "secret", "ssh"];
 const KEYS: Readonly<Record<MountType, readonly string[]>> = {
   bind: ["target", "source", "from", "readwrite", "readonly"],
   cache: ["id", "target", "source", "from", "sharing", "mode", "uid", "gid", "readonly", "readwrite"],
-  tmpfs: ["target", "size"],
-  secret: ["id", "target", "env", "required", "mode", "uid", "gid"],
+  tmpfs: ["target", "size", "readonly", "readwrite"],
+  secret: ["id", "source", "target", "env", "required", "mode", "uid", "gid"],
   ssh: ["id", "target", "required", "mode", "uid", "gid"],
 };
 
@@ -22,8 +24,8 @@ const SPELLINGS: Readonly<Record<string, string>> = {
 };
 const BOOLEANS = new Set(["readonly", "readwrite", "required"]);
 
-/** `--mount=type=T,key=value,…`. Throws DockerfileError. */
-export function parseMountFlag(text: string, location: Location): MountFlag {
+/** The keys and values of `--mount=type=T,key=value,…`, keys in their one spelling. */
+function fieldsOf(text: string, location: Location): Map<string, string> {
   const fields = new Map<string, string>();
   for (const field of csvFields(text, location)) {
     const equals = field.indexOf("=");
@@ -31,8 +33,27 @@ export function parseMountFlag(text: string, location: Location): MountFlag {
     const key = Object.hasOwn(SPELLINGS, written) ? (SPELLINGS[written] ?? written) : written;
     if (equals < 0 && !BOOLEANS.has(key))
       throw new DockerfileError(location, `invalid field '${field}' must be a key=value pair`);
-    fields.set(key, equals < 0 ? "true" : field.slice(equals + 1));
+    const value = equals < 0 ? "true" : field.slice(equals + 1);
+    if (key === "from" && hasVariable(value))
+      throw new DockerfileError(
+        location,
+        "'from' doesn't support variable expansion, define alias stage instead",
+      );
+    fields.set(key, value);
   }
+  return fields;
+}
+
+/** Refuse what is wrong with a mount as far as that can be told without the values of its variables. Throws DockerfileError. */
+export function checkMountFlag(text: string, location: Location): void {
+  if (hasVariable(text)) fieldsOf(text, location);
+  else parseMountFlag(text, location, (value) => value);
+}
+
+/** `--mount=type=T,key=value,…` with the values of its variables put in by `put`. Throws DockerfileError. */
+export function parseMountFlag(text: string, location: Location, put: (value: string) => string): MountFlag {
+  const fields = fieldsOf(text, location);
+  for (const [key, value] of fields) if (key !== "from") fields.set(key, put(value));
   const type = typeOf(fields.get("type") ?? "bind", location);
   fields.delete("type");
   for (const key of fields.keys()) {
@@ -47,13 +68,13 @@ export function parseMountFlag(text: string, location: Location): MountFlag {
     );
   }
   const value = (key: string) => fields.get(key) ?? "";
-  const flag = (key: string) => booleanOf(fields.get(key), key, location);
+  const flag = (key: string) => booleanField(fields.get(key) ?? "false", key, location);
   const mount: MountFlag = {
     type,
     target: value("target"),
     source: value("source"),
     from: value("from"),
-    id: value("id"),
+    id: type === "secret" ? value("id") || value("source") : value("id"),
     env: value("env"),
     sharing: value("sharing"),
     size: value("size"),
@@ -70,14 +91,13 @@ export function parseMountFlag(text: string, location: Location): MountFlag {
       `--mount=type=${type},target=PATH`,
     );
   }
-  if (type === "secret" && mount.id === "" && mount.target === "") {
-    throw new DockerfileError(location, "invalid secret mount: it needs an id or a target");
+  if (type === "secret") {
+    if (mount.id === "" && mount.target === "")
+      throw new DockerfileError(location, "invalid secret mount: it needs an id or a target");
+    if (fields.has("id") && fields.has("source"))
+      throw new DockerfileError(location, "both source and id can't be set");
   }
-  if (
-    mount.sharing !== "" &&
-    !/^(shared|private|locked)$/.test(mount.sharing) &&
-    !mount.sharing.includes("$")
-  ) {
+  if (mount.sharing !== "" && !/^(shared|private|locked)$/.test(mount.sharing)) {
     throw new DockerfileError(
       location,
       `unsupported sharing value "${mount.sharing}"`,
@@ -92,30 +112,4 @@ function typeOf(text: string, location: Location): MountType {
   if (type === undefined)
     throw new DockerfileError(location, `unsupported mount type "${text}"`, TYPES.join(", "));
   return type;
-}
-
-function booleanOf(text: string | undefined, key: string, location: Location): boolean {
-  if (text === undefined) return false;
-  if (/^(1|t|true)$/i.test(text)) return true;
-  if (/^(0|f|false)$/i.test(text)) return false;
-  throw new DockerfileError(location, `invalid value for ${key}: ${text}`, "true or false");
-}
-
-/** One record of CSV (RFC 4180): a field in double quotes may hold commas, and quotes doubled. */
-function csvFields(text: string, location: Location): string[] {
-  const fields: string[] = [];
-  for (let at = 0; at <= text.length; ) {
-    if (text.charAt(at) !== '"') {
-      const comma = text.indexOf(",", at);
-      const end = comma < 0 ? text.length : comma;
-      fields.push(text.slice(at, end));
-      at = end + 1;
-      continue;
-    }
-    const [quoted = ""] = /^"(?:[^"]|"")*"(?=,|$)/.exec(text.slice(at)) ?? [];
-    if (quoted === "") throw new DockerfileError(location, `failed to parse csv mounts: ${text}`);
-    fields.push(quoted.slice(1, -1).replaceAll('""', '"'));
-    at += quoted.length + 1;
-  }
-  return fields.filter((field) => field !== "");
 }

@@ -1,13 +1,14 @@
 import { parseSignal } from "../units/index.ts";
 import { closest } from "./closest.ts";
+import { parseDeviceFlag } from "./device-flag.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
 import { type Flags, flagValue, isSet, takeFlags } from "./flags.ts";
 import { openingOf } from "./heredoc.ts";
 import type { CommandForm, CopySource, Instruction, InstructionName, KeyValue } from "./instructions.ts";
 import type { LogicalLine } from "./lines.ts";
 import type { Location } from "./location.ts";
-import { parseMountFlag } from "./mount-flag.ts";
-import { splitWords } from "./words.ts";
+import { checkMountFlag } from "./mount-flag.ts";
+import { hasVariable, splitWords } from "./words.ts";
 
 /** How each instruction is written, for messages. */
 const USAGE: Readonly<Record<InstructionName, string>> = {
@@ -15,7 +16,7 @@ const USAGE: Readonly<Record<InstructionName, string>> = {
   ARG: "ARG NAME[=DEFAULT] ...",
   ENV: "ENV KEY=VALUE ...",
   LABEL: "LABEL KEY=VALUE ...",
-  RUN: "RUN [--mount=...] [--network=...] [--security=...] COMMAND",
+  RUN: "RUN [--mount=...] [--network=...] [--security=...] [--device=...] COMMAND",
   CMD: 'CMD ["PROGRAM", "ARG"] or CMD COMMAND',
   ENTRYPOINT: 'ENTRYPOINT ["PROGRAM", "ARG"] or ENTRYPOINT COMMAND',
   COPY: "COPY [FLAGS] SOURCE ... DESTINATION",
@@ -197,14 +198,10 @@ function parseRun(p: Parsing): Kinds {
   const security = flagValue(flags, "security");
   if (!["", "sandbox", "insecure"].includes(security))
     throw new DockerfileError(p.location, `unsupported security mode "${security}"`, "sandbox or insecure");
-  return {
-    name: "RUN",
-    command,
-    mounts: (flags.values.get("mount") ?? []).map((text) => parseMountFlag(text, p.location)),
-    network,
-    security,
-    devices: flags.values.get("device") ?? [],
-  };
+  const mounts = flags.values.get("mount") ?? [];
+  for (const mount of mounts) checkMountFlag(mount, p.location);
+  const devices = (flags.values.get("device") ?? []).map((text) => parseDeviceFlag(text, p.location));
+  return { name: "RUN", command, mounts, network, security, devices };
 }
 
 const COPY_FLAGS = {
@@ -228,6 +225,11 @@ const ADD_FLAGS = {
 function parseCopy(p: Parsing): Kinds {
   const name = p.name === "ADD" ? "ADD" : "COPY";
   const flags = takeFlags(p.rest, p.escapeChar, name === "ADD" ? ADD_FLAGS : COPY_FLAGS, name, p.location);
+  if (hasVariable(flagValue(flags, "from")))
+    throw fail(
+      p,
+      "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
+    );
   const words = jsonList(p, flags.rest) ?? flags.rest.split(/\s+/).filter((word) => word !== "");
   const destination = words.at(-1);
   if (destination === undefined || words.length < 2) {

@@ -7,7 +7,9 @@ import {
   findStage,
   type Instruction,
   parseDockerfile,
+  parseMountFlag,
   printDockerfile,
+  sourceStage,
 } from "./index.ts";
 
 const stage = (text: string) => parseDockerfile(`FROM x\n${text}`).stages[0]?.instructions ?? [];
@@ -115,7 +117,7 @@ describe("instructions", () => {
     ],
     [
       "RUN --network=none --security=insecure --device=a a",
-      { network: "none", security: "insecure", devices: ["a"] },
+      { network: "none", security: "insecure", devices: [{ name: "a", required: false }] },
     ],
   ])("%p", (text, expected) => expect(one(text)).toMatchObject(expected));
 
@@ -132,12 +134,25 @@ describe("instructions", () => {
     expect(findStage(stages, "1")).toBe(1);
     expect(findStage(stages, "3")).toBeUndefined();
   });
+
+  test("what files are taken from is a stage before, an image, or a mistake", () => {
+    const { stages } = parseDockerfile("FROM x AS a\nFROM y AS b\nFROM z");
+    const from = (reference: string) => sourceStage(stages, reference, 1, "copy");
+    expect([from("A"), from("0"), from("busybox")]).toEqual([0, 0, undefined]);
+    expect(() => from("2")).toThrow(
+      'cannot copy from stage "2", it needs to be defined before current stage "b"',
+    );
+    expect(() => from("b")).toThrow("circular dependency detected on stage: b");
+    for (const index of ["9", "-1"]) expect(() => from(index)).toThrow(`invalid stage index ${index}`);
+    expect(problem("FROM x\nCOPY --from=$y /a /b").message).toContain("variable expansion is not supported");
+  });
 });
 
 describe("mounts", () => {
   const mount = (text: string) => {
     const run = one(`RUN --mount=${text} x`);
-    return run?.name === "RUN" ? run.mounts[0] : undefined;
+    const [written = ""] = run?.name === "RUN" ? run.mounts : [];
+    return parseMountFlag(written, { line: 2, endLine: 2 }, (value) => value.replace("$S", "locked"));
   };
   test.each<[string, object]>([
     ["target=/a", { type: "bind", target: "/a", readonly: true }],
@@ -146,7 +161,9 @@ describe("mounts", () => {
       "type=cache,target=/c,id=i,sharing=locked,mode=0700,uid=1,gid=2,ro",
       { sharing: "locked", mode: "0700", uid: "1", gid: "2", readonly: true },
     ],
-    ["type=tmpfs,target=/t,size=1m", { type: "tmpfs", size: "1m" }],
+    ["type=cache,target=/c,sharing=$S", { sharing: "locked" }],
+    ["type=tmpfs,target=/t,size=1m,ro", { type: "tmpfs", size: "1m", readonly: true }],
+    ["type=secret,source=s,target=/s", { id: "s", target: "/s" }],
     ["type=secret,id=s,env=S,required", { id: "s", env: "S", required: true }],
     ["TYPE=ssh", { type: "ssh" }],
     [`type=bind,'"target=/a,b"'`, { target: "/a,b" }],
@@ -163,8 +180,26 @@ describe("mounts", () => {
     ["type=secret", "needs an id or a target"],
     ["type=bind,target=/a,foo=1", "unexpected key 'foo'"],
     ["target=/a,ro=maybe", "invalid value for readonly"],
+    ["target=/a,from=$x", "'from' doesn't support variable expansion"],
+    ["type=secret,source=a,id=b", "both source and id"],
   ])("%p is refused", (text, message) =>
     expect(problem(`FROM x\nRUN --mount=${text} y`).message).toContain(message),
+  );
+});
+
+describe("devices", () => {
+  test.each<[string, object]>([
+    ["vendor.com/class=name", { name: "vendor.com/class=name", required: false }],
+    ["vendor.com/class=*,required", { name: "vendor.com/class=*", required: true }],
+    ["name=class1,required=false", { name: "class1", required: false }],
+  ])("%p", (text, expected) => expect(one(`RUN --device=${text} x`)).toMatchObject({ devices: [expected] }));
+
+  test.each([
+    ["required", "needs a name"],
+    ["a,b", "already set to a"],
+    ["a,required=x", "invalid value for required"],
+  ])("%p is refused", (text, message) =>
+    expect(problem(`FROM x\nRUN --device=${text} y`).message).toContain(message),
   );
 });
 
@@ -207,6 +242,7 @@ describe("errors tell line, problem and what was expected", () => {
     ["RUN x", 1, "no build stage in current context"],
     ["", 1, "file with no instructions"],
     ["FROM x\nFORM y", 2, "unknown instruction: FORM (did you mean FROM?)"],
+    ["FROM x\nRNU y", 2, "unknown instruction: RNU (did you mean RUN?)"],
     ["FROM x y", 1, "FROM requires either one or three arguments"],
     ["FROM x AS 1a", 1, "invalid name for build stage"],
     ["FROM x\nENV a", 2, "ENV must have two arguments"],

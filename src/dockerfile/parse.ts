@@ -1,3 +1,4 @@
+import { invalid } from "../errors/index.ts";
 import { DockerfileError } from "./dockerfile-error.ts";
 import type { Dockerfile, Instruction, InstructionOf, Stage } from "./instructions.ts";
 import { readLines } from "./lines.ts";
@@ -69,4 +70,28 @@ export function findStage(
   if (byName >= 0) return byName;
   const index = /^\d{1,6}$/.test(reference) ? Number(reference) : -1;
   return index >= 0 && index < before ? index : undefined;
+}
+
+/**
+ * The stage that the stage `current` takes files from by a name or number; undefined for what names none, and so an image. A
+ * number always means a stage. Throws invalid, in BuildKit's words, for a stage that does not exist or not yet.
+ */
+export function sourceStage(
+  stages: readonly Stage[],
+  reference: string,
+  current: number,
+  verb: "copy" | "mount",
+): number | undefined {
+  const earlier = findStage(stages, reference, current);
+  if (earlier !== undefined) return earlier;
+  const later = findStage(stages, reference);
+  if (later === current) throw invalid(`circular dependency detected on stage: ${reference}`);
+  if (later !== undefined) {
+    const name = stages[current]?.from.stage || String(current);
+    throw invalid(
+      `cannot ${verb} from stage ${JSON.stringify(reference)}, it needs to be defined before current stage ${JSON.stringify(name)}`,
+    );
+  }
+  if (/^[+-]?\d+$/.test(reference)) throw invalid(`invalid stage index ${reference}`);
+  return undefined;
 }

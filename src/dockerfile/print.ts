@@ -1,12 +1,5 @@
 import type { Heredoc } from "./heredoc.ts";
-import type {
-  CommandForm,
-  CopyFlags,
-  Dockerfile,
-  HealthFlags,
-  Instruction,
-  MountFlag,
-} from "./instructions.ts";
+import type { CommandForm, CopyFlags, Dockerfile, HealthFlags, Instruction } from "./instructions.ts";
 
 /** A Dockerfile as text that parses to the same instructions. */
 export function printDockerfile(
@@ -44,10 +37,12 @@ function argumentsOf(item: Instruction): string {
       return item.pairs.map(({ key, value }) => `${key}${item.legacy ? " " : "="}${value}`).join(" ");
     case "RUN":
       return [
-        ...item.mounts.map((mount) => `--mount=${printMount(mount)}`),
+        ...item.mounts.map((mount) => flag("mount", mount)),
         flag("network", item.network),
         flag("security", item.security),
-        ...item.devices.map((device) => flag("device", device)),
+        ...item.devices.map(({ name, required }) =>
+          flag("device", `name=${name}${required ? ",required" : ""}`),
+        ),
         commandText(item.command),
       ]
         .filter(Boolean)
@@ -120,17 +115,4 @@ function healthFlags(own: HealthFlags): string[] {
     ["start-interval", own.startInterval],
     ["retries", own.retries],
   ]);
-}
-
-function printMount(mount: MountFlag): string {
-  const texts = (
-    ["target", "source", "from", "id", "env", "sharing", "size", "mode", "uid", "gid"] as const
-  ).flatMap((key) => (mount[key] === "" ? [] : [`${key}=${mount[key]}`]));
-  const access =
-    mount.type === "bind" && !mount.readonly
-      ? ["rw"]
-      : mount.type === "cache" && mount.readonly
-        ? ["ro"]
-        : [];
-  return [`type=${mount.type}`, ...texts, ...access, ...(mount.required ? ["required"] : [])].join(",");
 }

@@ -61,6 +61,9 @@ export function mentioned(text: string, escapeChar: string): string[] {
   return names;
 }
 
+/** Whether a text may mention a variable. */
+export const hasVariable = (text: string): boolean => /\$[\p{L}\d_{]/u.test(text);
+
 const MAX_DEPTH = 100;
 
 class Scanner {

@@ -21,6 +21,7 @@ export {
 export { RegistryNetwork, type RegistryNetworkOptions } from "./network.ts";
 export { formatPlatform, hostPlatform, type Platform, parsePlatform, platformRank } from "./platform.ts";
 export { type OutgoingBlob, openPushTarget, type PushTarget } from "./push.ts";
+export { sendAlong } from "./redirect.ts";
 export type { RetryPolicy } from "./retry.ts";
 export { type MirrorRule, parseMirrorRule, type RegistryRules, readRegistryRules } from "./rules.ts";
 export { type SearchHit, searchRegistry } from "./search.ts";

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { GANTRY, startDaemon, type TestDaemon } from "../harness/index.ts";
 import { contextOf } from "./context.ts";
@@ -68,6 +69,14 @@ const WRONG: readonly (readonly [dockerfile: string, line: number, ...words: str
   ["# escape=x\nFROM busybox", 1, "invalid ESCAPE 'x'"],
   ["FROM busybox\nRUN true && \\\n  exit 3", 2, "returned a non-zero code: 3"],
   ["FROM busybox\nCOPY --chmod=rwx Dockerfile /", 2, "rwx"],
+  ["FROM busybox\nCOPY --from=9 /a /b", 2, "invalid stage index 9"],
+  ["FROM busybox\nRUN --mount=from=9,target=/m true", 2, "invalid stage index 9"],
+  ["FROM busybox AS a\nCOPY --from=a /a /b", 2, "circular dependency detected on stage: a"],
+  ["ARG A\nFROM busybox\nCOPY --from=$A /a /b", 3, "variable expansion is not supported for --from"],
+  ["FROM busybox\nARG T=cach\nRUN --mount=type=$T,target=/m true", 3, 'unsupported mount type "cach"'],
+  ["FROM busybox\nRUN --mount=target=/ true", 2, 'invalid mount target "/"'],
+  ["FROM --platform=$NOPE busybox", 1, "empty platform value from expression $NOPE"],
+  ["FROM --platform=linux/none busybox", 1, "does not match the specified platform (linux/none)"],
 ];
 
 describe("a wrong Dockerfile", () => {
@@ -83,6 +92,25 @@ describe("a wrong Dockerfile", () => {
     for (const word of words) expect(stderr).toContain(word);
   });
 });
+
+test("a build is cancelled by the id that its client gave it", async () => {
+  using context = contextOf({ Dockerfile: "FROM busybox\nRUN echo begun; sleep 1000" });
+  const tar = spawn("tar", ["-C", context.path, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
+  const socketPath = daemon.host.slice("unix://".length);
+  const build = request({ socketPath, method: "POST", path: "/build?buildid=mine&nocache=1" });
+  tar.stdout.pipe(build);
+  const [response]: IncomingMessage[] = await once(build, "response");
+  let said = "";
+  for await (const chunk of response ?? []) {
+    said += String(chunk);
+    if (!said.includes("begun\\n") || said.includes("cancel")) continue;
+    expect(await daemon.api("POST", "/build/cancel?id=other")).toEqual({ status: 200, body: "" });
+    expect((await daemon.api("POST", "/build/cancel?id=mine")).status).toBe(200);
+  }
+  expect(said).toContain('"error":"context canceled"');
+  expect(readdirSync(join(daemon.folder, "exec/build"))).toEqual([]);
+  expect(await daemon.api("POST", "/build/cancel")).toMatchObject({ status: 400 });
+}, 30_000);
 
 describe.each([
   ["docker", ["docker"]],

@@ -25,6 +25,7 @@ containerEdits:
   env: [THING=all]
 devices:
   - name: fuse
+    annotations: {org.mobyproject.buildkit.device.class: reader}
     containerEdits:
       env: [THING_NAME=fuse]
       deviceNodes:
@@ -133,4 +134,38 @@ test("hooks of a device run at their points of the launch, in their namespaces, 
     // Another runtime is called in the container's network already.
     if (runtime === "gantry") expect(innerNetwork).not.toBe(hostNetwork ?? "");
   }
+}, 30_000);
+
+test("a step of a build has the devices that it asks for and is allowed, and nothing of them stays", async () => {
+  const build = (line: string, ...allow: string[]) =>
+    daemon.gantry(
+      { input: `FROM busybox\n${line} sh -c '${SCRIPT}'` },
+      ...["build", "--no-cache", "--progress", "plain", "-t", "with-device", ...allow, "-"],
+    );
+  for (const name of ["vendor.com/thing=fuse", "reader"]) {
+    const { stderr, exitCode } = await build(`RUN --device=${name},required`, "--allow", "device");
+    // What the step printed has its time in front; its header has the command itself.
+    const printed = [...stderr.matchAll(/^#\d+ [\d.]+ (.*)$/gm)].map(([, text]) => text);
+    expect([exitCode, ...printed.slice(0, 4)]).toEqual([
+      0,
+      "all fuse",
+      "of the vendor",
+      "read",
+      "not written",
+    ]);
+    const left = await daemon.gantry("run", "--rm", "with-device", "ls", "/usr/lib");
+    expect(left.stdout + left.stderr).not.toContain("thing");
+  }
+  const refused = await build("RUN --device=vendor.com/thing=fuse");
+  expect(refused.stderr).toContain("needs --allow device=vendor.com/thing=fuse");
+  const missing = await build("RUN --device=vendor.com/thing=nope,required", "--allow", "device");
+  expect(missing.stderr).toContain('required device "vendor.com/thing=nope" is not registered');
+  const optional = await daemon.gantry(
+    { input: "FROM busybox\nRUN --device=nope true" },
+    ...["build", "--progress", "plain", "-"],
+  );
+  expect([optional.exitCode, optional.stderr]).toEqual([
+    0,
+    expect.stringContaining('optional device "nope" is not registered'),
+  ]);
 }, 30_000);

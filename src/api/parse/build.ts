@@ -21,6 +21,7 @@ export function parseBuild(query: Query, request: IncomingMessage): BuildRequest
   if (outputs !== "" && outputs !== "[]" && outputs !== "null")
     throw unsupported("outputs are taken by the client: this endpoint makes images");
   return {
+    id: query.string("buildid"),
     source: sourceOf(query, request),
     dockerfile: query.string("dockerfile"),
     tags: query.all("t").filter((tag) => tag !== ""),

@@ -102,7 +102,7 @@ async function fillFromRemote(
   const fetched = await fetchRemote(
     /^(github\.com|gitlab\.com)\//.test(url) ? `https://${url}.git` : url,
     place,
-    { checksum: "", keepGitDir: false },
+    { network: context.registries, checksum: "", keepGitDir: false },
     signal,
   );
   if (fetched.kind === "folder") {

@@ -3,11 +3,10 @@ import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { rm, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { invalid, messageOf, notFound } from "../../errors/index.ts";
-import { connectionWords } from "../../registry/index.ts";
+import { EngineError, invalid, messageOf, notFound } from "../../errors/index.ts";
+import { connectionWords, type RegistryNetwork, sendAlong } from "../../registry/index.ts";
 
 /** What was fetched: a file, or a folder, below the folder it was fetched into. */
 export interface Fetched {
@@ -24,40 +23,51 @@ export function parseGitAddress(text: string): { url: string; ref: string; folde
   return { url: address, ref, folder };
 }
 
+/** How to fetch, and what to make of it. */
+export interface FetchOptions {
+  /** The proxies and authorities that registries are reached with. */
+  readonly network: RegistryNetwork;
+  /** "sha256:…" of a file, or a commit; "" for any. */
+  readonly checksum: string;
+  readonly keepGitDir: boolean;
+}
+
 /** Fetch what ADD or a build names by address. Throws not-found or invalid with what the other side said. */
 export async function fetchRemote(
   address: string,
   into: string,
-  options: { readonly checksum: string; readonly keepGitDir: boolean },
+  options: FetchOptions,
   signal: AbortSignal,
 ): Promise<Fetched> {
   const git = parseGitAddress(address);
   if (git !== undefined) return cloneGit(git, into, options, signal);
-  return download(address, into, options.checksum, signal);
+  return download(address, into, options, signal);
 }
 
 async function download(
   address: string,
   into: string,
-  checksum: string,
+  { network, checksum }: FetchOptions,
   signal: AbortSignal,
 ): Promise<Fetched> {
   if (checksum !== "" && !/^sha256:[0-9a-f]{64}$/.test(checksum))
     throw invalid(`unsupported checksum ${checksum}: want sha256 and 64 digits`);
-  let response: Response;
-  try {
-    response = await fetch(address, { signal, redirect: "follow" });
-  } catch (cause) {
-    signal.throwIfAborted();
-    const words = URL.canParse(address) ? connectionWords(new URL(address), cause) : messageOf(cause);
-    throw notFound(`failed to download ${address}: ${words}`, { cause });
+  if (!URL.canParse(address)) throw invalid(`invalid URL ${JSON.stringify(address)}`);
+  const url = new URL(address);
+  const { status, headers, body } = await sendAlong(network, { method: "GET", url }, signal).catch(
+    (cause) => {
+      signal.throwIfAborted();
+      const words = cause instanceof EngineError && cause.cause !== undefined ? cause.cause : cause;
+      throw notFound(`failed to download ${address}: ${connectionWords(url, words)}`, { cause });
+    },
+  );
+  if (status < 200 || status > 299) {
+    body.destroy();
+    throw notFound(`failed to download ${address}: invalid response status ${status}`);
   }
-  if (!response.ok || response.body === null)
-    throw notFound(`failed to download ${address}: invalid response status ${response.status}`);
-  const name = nameOf(address, response);
+  const name = nameOf(url, headers["content-disposition"] ?? "");
   const path = join(into, name);
   const hash = createHash("sha256");
-  const body = Readable.fromWeb(response.body);
   body.on("data", (chunk: Buffer) => hash.update(chunk));
   await pipeline(body, createWriteStream(path, { mode: 0o600 }), { signal });
   const digest = `sha256:${hash.digest("hex")}`;
@@ -65,28 +75,30 @@ async function download(
     await rm(path);
     throw invalid(`digest mismatch ${digest}: ${checksum}`);
   }
-  const modified = Date.parse(response.headers.get("last-modified") ?? "");
+  const modified = Date.parse(headers["last-modified"] ?? "");
   const seconds = Number.isNaN(modified) ? 0 : modified / 1000;
   await utimes(path, seconds, seconds);
   return { kind: "file", path: name };
 }
 
 /** The last part of the address, or what the server calls it. */
-function nameOf(address: string, response: Response): string {
-  const [, given = ""] =
-    /filename="?([^";]+)"?/.exec(response.headers.get("content-disposition") ?? "") ?? [];
-  const name = basename(given) || basename(decodeURIComponent(new URL(address).pathname));
+function nameOf(url: URL, disposition: string): string {
+  const [, given = ""] = /filename="?([^";]+)"?/.exec(disposition) ?? [];
+  const name = basename(given) || basename(decodeURIComponent(url.pathname));
   if (name === "" || name === "." || name === ".." || name.includes("/"))
-    throw invalid(`cannot determine filename from url: ${address}`);
+    throw invalid(`cannot determine filename from url: ${url.href}`);
   return name;
 }
+
+/** What git is to know of the daemon's environment. */
+const PROXIES = ["http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY"];
 
 const run = promisify(execFile);
 
 async function cloneGit(
   { url, ref, folder }: { url: string; ref: string; folder: string },
   into: string,
-  options: { readonly checksum: string; readonly keepGitDir: boolean },
+  options: FetchOptions,
   signal: AbortSignal,
 ): Promise<Fetched> {
   if (folder.split("/").includes("..") || url.startsWith("-") || ref.startsWith("-"))
@@ -95,6 +107,7 @@ async function cloneGit(
     try {
       // No prompt, no hooks and no settings of this machine: the repository is somebody else's.
       const env = {
+        ...Object.fromEntries(PROXIES.map((name) => [name, process.env[name]])),
         PATH: process.env.PATH,
         HOME: "/nonexistent",
         GIT_TERMINAL_PROMPT: "0",

@@ -2,7 +2,7 @@ import { chmodSync, linkSync, lutimesSync, mkdirSync, symlinkSync, utimesSync } 
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { readTarEntries } from "../../archive/index.ts";
+import { decompressed, readTarEntries } from "../../archive/index.ts";
 import { invalid, notFound } from "../../errors/index.ts";
 import type { ContextFiles, FileVariant } from "./files.ts";
 import { type ContextEntry, readContextManifest } from "./manifest.ts";
@@ -13,7 +13,7 @@ export interface SentContext extends AsyncDisposable {
   readonly place: string;
   /** SHA-256 of the files' contents by path. */
   readonly digests: ReadonlyMap<string, string>;
-  /** Take in what was missing: a tar of files that are named by their digests. Throws invalid when that is not all. */
+  /** Take in what was missing: a tar of files that are named by their digests, compressed or not. Throws invalid when that is not all. */
   complete(tar: Readable): Promise<void>;
 }
 
@@ -131,7 +131,7 @@ class Layout {
   }
 
   async complete(tar: Readable): Promise<void> {
-    for await (const entry of readTarEntries(tar)) {
+    for await (const entry of readTarEntries(await decompressed(tar))) {
       const targets = this.#lacking.get(entry.path);
       const [first] = targets ?? [];
       if (entry.type !== "file" || first === undefined)

@@ -4,8 +4,9 @@ import {
   expandBody,
   type Instruction,
   type InstructionOf,
+  parseMountFlag,
 } from "../../dockerfile/index.ts";
-import { forbidden, invalid, unsupported } from "../../errors/index.ts";
+import { forbidden, invalid } from "../../errors/index.ts";
 import type { StepInfo } from "../events.ts";
 import { applyMetadata, commandOf, DEFAULT_SHELL, inWorkingDir } from "./metadata.ts";
 import { located, type Planning } from "./planning.ts";
@@ -68,32 +69,24 @@ async function applyRun(
 ): Promise<void> {
   const { request, file } = planning;
   requireExecutable(state.platform);
-  if (run.devices.length > 0)
-    throw unsupported(
-      "RUN --device is not supported: builds have no devices of the Container Device Interface",
-    );
   const environment = new Set((state.config.Env ?? []).map((entry) => entry.split("=", 1)[0]));
   const args = [...state.args]
     .filter(([key]) => !environment.has(key))
     .map(([key, value]) => `${key}=${value}`);
   const { words, scripts } = wordsOf(run.command, run, state);
   const mounts: RunMount[] = [];
-  for (const mount of run.mounts) {
-    const put = (text: string) => expand(text, file.escape, lookupOf(state));
-    const target = put(mount.target);
+  const put = (text: string) => expand(text, file.escape, lookupOf(state));
+  for (const text of run.mounts) {
+    const mount = parseMountFlag(text, run.location, put);
+    const { target, from } = mount;
+    const place = target === "" ? "" : inWorkingDir(state.config, target).replace(/(?<=.)\/$/, "");
+    if (place === "/") throw invalid('invalid mount target "/"');
     mounts.push({
       ...mount,
-      target: target === "" ? "" : inWorkingDir(state.config, target).replace(/(?<=.)\/$/, ""),
-      source: put(mount.source),
-      id: put(mount.id),
-      size: put(mount.size),
-      mode: put(mount.mode),
-      uid: put(mount.uid),
-      gid: put(mount.gid),
-      sharing: put(mount.sharing),
+      target: place,
       input:
-        mount.from !== ""
-          ? await planning.sourceOf(mount.from, stage)
+        from !== ""
+          ? await planning.sourceOf(from, stage, "mount")
           : mount.type === "bind"
             ? "context"
             : undefined,
@@ -125,6 +118,7 @@ async function applyRun(
     network,
     privileged: run.security === "insecure",
     mounts,
+    devices: planning.devicesOf(run.devices),
     scripts,
   };
   state.top = vertex;
@@ -185,7 +179,7 @@ async function applyCopy(
     step,
     base: state.top,
     noCache: planning.noCache(stage, state.name),
-    from: copy.flags.from === "" ? "context" : await planning.sourceOf(copy.flags.from, stage),
+    from: copy.flags.from === "" ? "context" : await planning.sourceOf(copy.flags.from, stage, "copy"),
     sources,
     destination,
     flags: {

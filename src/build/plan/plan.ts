@@ -5,6 +5,7 @@ import {
   type InstructionOf,
   type Lookup,
   parseTriggers,
+  sourceStage,
 } from "../../dockerfile/index.ts";
 import { invalid } from "../../errors/index.ts";
 import type { StepInfo } from "../events.ts";
@@ -18,10 +19,13 @@ import type { SourceVertex } from "./vertex.ts";
 
 /** How images come into a plan. */
 export interface ImageSource {
-  /** The stage's beginning FROM this image; it is fetched when it is not here. Throws not-found. */
+  /**
+   * The stage's beginning FROM this image; it is fetched when it is not here. `isGiven`: somebody asked for the platform, so
+   * that an image of another one does not do. Throws not-found.
+   */
   stageFrom(
     reference: string,
-    platform: Platform,
+    platform: { readonly platform: Platform; readonly isGiven: boolean },
     name: string,
     step: StepInfo | undefined,
   ): Promise<StageState>;
@@ -48,6 +52,7 @@ export async function planBuild(
   file: Dockerfile,
   request: BuildRequest,
   images: ImageSource,
+  devicesOf: Planning["devicesOf"],
 ): Promise<BuildPlan> {
   const platform = parsePlatform(request.platform);
   const used = new Set<string>(PROXIES.concat(["SOURCE_DATE_EPOCH"]));
@@ -64,8 +69,13 @@ export async function planBuild(
     known.set(index, found);
     return found;
   };
-  const platformOf = (from: InstructionOf<"FROM">, lookup: Lookup) =>
-    from.platform === "" ? platform : parsePlatform(expand(from.platform, file.escape, lookup));
+  const isPlatformGiven = request.platform !== "";
+  const platformOf = (from: InstructionOf<"FROM">, lookup: Lookup) => {
+    if (from.platform === "") return { platform, isGiven: isPlatformGiven };
+    const text = expand(from.platform, file.escape, lookup);
+    if (text === "") throw invalid(`empty platform value from expression ${from.platform}`);
+    return { platform: parsePlatform(text), isGiven: true };
+  };
 
   const planning: Planning = {
     file,
@@ -76,12 +86,14 @@ export async function planBuild(
       return value === undefined ? [] : [`${name}=${value}`];
     }),
     epochSeconds: epoch === undefined || epoch === "" ? undefined : Number(epoch),
-    async sourceOf(reference, before) {
+    devicesOf,
+    async sourceOf(reference, current, verb) {
       const index = request.namedContexts.has(reference)
         ? undefined
-        : findStage(file.stages, reference, before);
+        : sourceStage(file.stages, reference, current, verb);
       if (index !== undefined) return (await stageAt(index)).top;
-      return (await images.stageFrom(imageName(request, reference), platform, reference, undefined)).top;
+      const wanted = { platform, isGiven: isPlatformGiven };
+      return (await images.stageFrom(imageName(request, reference), wanted, reference, undefined)).top;
     },
     newStep(stage, name, instruction, isMetadata) {
       const info = {
@@ -114,7 +126,8 @@ export async function planBuild(
         ? undefined
         : findStage(file.stages, reference, index);
       const own = platformOf(from, lookup);
-      if (base !== undefined && !/^\d+$/.test(reference)) return inherit(await stageAt(base), name, own);
+      if (base !== undefined && !/^\d+$/.test(reference))
+        return inherit(await stageAt(base), name, own.platform);
       return images.stageFrom(imageName(request, reference), own, name, step);
     });
     const triggers = parseTriggers(state.config.OnBuild ?? [], from);

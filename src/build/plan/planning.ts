@@ -1,4 +1,4 @@
-import type { Dockerfile, Instruction } from "../../dockerfile/index.ts";
+import type { DeviceFlag, Dockerfile, Instruction } from "../../dockerfile/index.ts";
 import { EngineError, messageOf } from "../../errors/index.ts";
 import { StepError, type StepInfo } from "../events.ts";
 import type { BuildRequest } from "../service.ts";
@@ -11,8 +11,10 @@ export interface Planning {
   readonly globals: ReadonlyMap<string, string>;
   readonly hiddenEnv: readonly string[];
   readonly epochSeconds: number | undefined;
-  /** The stage of a name or number that stands before `before`, as far as it goes; else an image. */
-  sourceOf(reference: string, before: number): Promise<StageState["top"]>;
+  /** The stage of a name or number, as far as it goes, else an image; for a step of the stage `current`. */
+  sourceOf(reference: string, current: number, verb: "copy" | "mount"): Promise<StageState["top"]>;
+  /** The qualified names of the devices that a RUN asks for. Throws invalid or forbidden for those that it cannot have. */
+  devicesOf(flags: readonly DeviceFlag[]): string[];
   /** The step of an instruction; numbered once all are known. */
   newStep(stage: number, name: string, instruction: Instruction, isMetadata: boolean): StepInfo;
   noCache(stage: number, name: string): boolean;

@@ -38,6 +38,8 @@ export interface RunVertex extends StepVertex {
   readonly network: string;
   readonly privileged: boolean;
   readonly mounts: readonly RunMount[];
+  /** "vendor.com/class=name" of devices of the Container Device Interface. */
+  readonly devices: readonly string[];
   /** A here-document that is a program of its own, shown to the command as /dev/pipes/NAME. */
   readonly scripts: readonly { readonly name: string; readonly content: string }[];
 }

@@ -75,7 +75,7 @@ export async function prepareCopy(
       const fetched = await fetchRemote(
         source.path,
         folder,
-        { checksum: flags.checksum, keepGitDir: flags.keepGitDir },
+        { network: context.registries, checksum: flags.checksum, keepGitDir: flags.keepGitDir },
         signal,
       );
       const tree = new SourceTree(context.shim, { lower: [folder] });

@@ -66,13 +66,16 @@ const OPENERS: Readonly<
 > = {
   bind: openBind,
   cache: openCache,
-  tmpfs: async ({ target, size }) => ({
+  tmpfs: async ({ target, size, readonly }) => ({
     mounts: [
       {
         destination: target,
         type: "tmpfs",
         source: "tmpfs",
-        options: ["nosuid", "nodev", "mode=1777", ...(size === "" ? [] : [`size=${parseBytes(size)}`])],
+        options: [
+          ...["nosuid", "nodev", "mode=1777", ...(readonly ? ["ro"] : [])],
+          ...(size === "" ? [] : [`size=${parseBytes(size)}`]),
+        ],
       },
     ],
     env: [],

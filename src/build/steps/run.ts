@@ -4,6 +4,7 @@ import { runStep, type StepRequest } from "../../container/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { LaunchError } from "../../runtime/index.ts";
 import type { SnapshotMount } from "../../snapshot/index.ts";
+import type { DeviceRequest } from "../../wire/index.ts";
 import type { BuildContext } from "../dependencies.ts";
 import { StepError } from "../events.ts";
 import type { RunMount, RunVertex } from "../plan/vertex.ts";
@@ -61,7 +62,10 @@ export async function executeRun(
       output: tail.lines(),
     });
   }
-  removeStubs(tree, mounts.targets);
+  const { devices } = vertex;
+  const edits = devices.length === 0 ? [] : context.cdi.resolve([requestOf(devices)]);
+  const ofDevices = edits.flatMap((edit) => edit.mounts.map(({ destination }) => destination));
+  removeStubs(tree, [...mounts.targets, ...ofDevices]);
 }
 
 /** The command as the engine runs it, in a tree and with its mounts. */
@@ -83,9 +87,21 @@ export function stepOf(
     hostname: request.buildArgs.get("BUILDKIT_SANDBOX_HOSTNAME") ?? HOSTNAME,
     network: vertex.network,
     privileged: vertex.privileged,
-    host: { ...request.limits, ExtraHosts: [...request.extraHosts] },
+    host: {
+      ...request.limits,
+      ExtraHosts: [...request.extraHosts],
+      ...(vertex.devices.length === 0 ? {} : { DeviceRequests: [requestOf(vertex.devices)] }),
+    },
   };
 }
+
+const requestOf = (devices: readonly string[]): DeviceRequest => ({
+  Driver: "cdi",
+  Count: 0,
+  DeviceIDs: [...devices],
+  Capabilities: [],
+  Options: {},
+});
 
 /** The last lines of an output. */
 class Tail {
@@ -113,8 +129,9 @@ export async function identityOfRun(
       return content === undefined ? said : [said, content];
     }),
   );
-  const { args, env, workingDir, user, network, privileged, scripts } = vertex;
-  return [args, env, workingDir, user, network, privileged, scripts, mounts, [...request.extraHosts]];
+  const { args, env, workingDir, user, network, privileged, devices, scripts } = vertex;
+  const said = [args, env, workingDir, user, network, privileged, scripts, mounts, [...request.extraHosts]];
+  return devices.length === 0 ? said : [...said, devices];
 }
 
 /** The digest of everything below a place (in bytes): names, attributes, contents; times are left out. */

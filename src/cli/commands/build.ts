@@ -11,6 +11,7 @@ import {
 import { registryConfigHeader } from "../account/accounts.ts";
 import { type Caches, fetchCaches, parseCaches, sendCaches } from "../build/caches.ts";
 import { buildClassic } from "../build/classic.ts";
+import { compressed } from "../build/compress.ts";
 import { contextOf, type SentContext } from "../build/context.ts";
 import { parseOutputs, writeOutputs } from "../build/outputs.ts";
 import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
@@ -42,6 +43,7 @@ export const build: Command = {
     ),
     string("cgroup-parent", 'Parent control group of the "RUN" instructions'),
     bool("check", "Look for mistakes in the Dockerfile, and build nothing"),
+    bool("compress", "Compress the build context with gzip on its way"),
     int("cpu-period", "Limit the CPU CFS period"),
     int("cpu-quota", "Limit the CPU CFS quota"),
     int("cpu-shares", "CPU shares (relative weight)", { short: "c" }),
@@ -50,6 +52,7 @@ export const build: Command = {
     string("file", 'Name of the Dockerfile (default "PATH/Dockerfile"; "-" for stdin)', { short: "f" }),
     string("iidfile", "Write the image ID to a file"),
     bool("force-rm", "Keep no intermediate containers, also after a failure (none are ever kept)"),
+    string("isolation", 'Isolation technology of containers (only "default" on Linux)'),
     list("label", "Set metadata for an image"),
     string("memory", "Memory limit", { short: "m", type: "bytes" }),
     string("memory-swap", "Memory plus swap; -1 for unlimited swap", { type: "bytes" }),
@@ -79,10 +82,11 @@ export const build: Command = {
   async run({ flags, args: [place = ""], client }) {
     if (!flags.bool("rm"))
       throw new ExitError(1, "--rm=false is not supported: a build has no intermediate containers to keep");
-    const [context, { Platform }] = await Promise.all([
+    const [plain, { Platform }] = await Promise.all([
       contextOf(place, flags.string("file")),
       client.json<VersionReply>("GET", "/version"),
     ]);
+    const context = flags.bool("compress") ? compressed(plain) : plain;
     if (Platform?.Name === PLATFORM) return buildHere({ flags, client }, context);
     const id = await buildClassic(client, flags, queryOf(flags), context);
     writeResult(flags, id);
@@ -155,6 +159,7 @@ function queryOf(flags: FlagValues) {
     extrahosts: flags.list("add-host"),
     allow: flags.list("allow"),
     attests: attestsOf(flags),
+    isolation: flags.optional("isolation"),
     cgroupparent: flags.optional("cgroup-parent"),
     cpuperiod: flags.int("cpu-period"),
     cpuquota: flags.int("cpu-quota"),

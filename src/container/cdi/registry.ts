@@ -10,7 +10,23 @@ export interface CdiRegistry {
   readonly folders: readonly string[];
   /** What the requests of a container add to it. Throws invalid, in Docker's words, for a device that nobody describes. */
   resolve(requests: readonly DeviceRequest[]): ContainerEdits[];
+  /**
+   * The devices that a step of a build means by a name: "vendor.com/class=name", "vendor.com/class=*" for all of a kind,
+   * "vendor.com/class" for its first, or a class that devices are annotated with.
+   */
+  match(name: string): BuildDevice[];
 }
+
+export interface BuildDevice {
+  /** "vendor.com/class=name" */
+  readonly name: string;
+  /** Its file says that builds may have it without being allowed to. */
+  readonly isAllowedToBuilds: boolean;
+}
+
+/** BuildKit's annotations (docs/reference/dockerfile, RUN --device). */
+const CLASS = "org.mobyproject.buildkit.device.class";
+const AUTO_ALLOW = "org.mobyproject.buildkit.device.autoallow";
 
 const GPU_KIND = "nvidia.com/gpu";
 
@@ -18,6 +34,23 @@ const GPU_KIND = "nvidia.com/gpu";
 export function createCdiRegistry(folders: readonly string[], log: Log): CdiRegistry {
   return {
     folders,
+    match(name) {
+      const all = readAll(folders, log).flatMap(({ kind, devices }) =>
+        [...devices].map(([own, { annotations }]) => ({ kind, name: `${kind}=${own}`, annotations })),
+      );
+      const kind = all.filter((device) => device.kind === name.replace(/=\*$/, ""));
+      const byName = name.endsWith("=*")
+        ? kind
+        : kind.length > 0
+          ? kind.slice(0, 1)
+          : all.filter((device) => device.name === name).slice(-1);
+      const found =
+        byName.length > 0 ? byName : all.filter(({ annotations }) => annotations.get(CLASS) === name);
+      return found.map((device) => ({
+        name: device.name,
+        isAllowedToBuilds: /^(1|t|true)$/i.test(device.annotations.get(AUTO_ALLOW) ?? ""),
+      }));
+    },
     resolve(requests) {
       if (requests.length === 0) return [];
       const specs = readAll(folders, log);
@@ -56,7 +89,7 @@ function find(
   const at = qualified.indexOf("=");
   const [kind, name] = [qualified.slice(0, at), qualified.slice(at + 1)];
   const spec = specs.findLast((item) => item.kind === kind && item.devices.has(name));
-  const edits = spec?.devices.get(name);
+  const edits = spec?.devices.get(name)?.edits;
   return spec === undefined || edits === undefined ? undefined : { spec, edits };
 }
 

@@ -27,8 +27,14 @@ export interface CdiSpec {
   readonly kind: string;
   /** Of every device of this file. */
   readonly edits: () => ContainerEdits;
-  /** By name. Read on use: the device nodes of one that nobody asks for need not exist. */
-  readonly devices: ReadonlyMap<string, () => ContainerEdits>;
+  readonly devices: ReadonlyMap<string, CdiDevice>;
+}
+
+export interface CdiDevice {
+  /** Read on use: the device nodes of one that nobody asks for need not exist. */
+  readonly edits: () => ContainerEdits;
+  /** Its file's and its own. */
+  readonly annotations: ReadonlyMap<string, string>;
 }
 
 const KIND = /^[A-Za-z][A-Za-z0-9._-]*[A-Za-z0-9]\/[A-Za-z](?:[A-Za-z0-9_-]*[A-Za-z0-9])?$/;
@@ -48,15 +54,25 @@ export function readCdiSpec(file: string): CdiSpec {
   if (!/^(0\.[3-9]|1\.)/.test(version)) throw document.get("cdiVersion").wrong("a version from 0.3.0 on");
   const kind = document.get("kind").string();
   if (!KIND.test(kind)) throw document.get("kind").wrong("a kind such as vendor.com/class");
+  const common = readAnnotations(document);
   const devices = document
     .get("devices")
     .list()
     .map((field) => {
       const name = field.get("name").string();
       if (!DEVICE_NAME.test(name)) throw field.get("name").wrong("a name of letters, digits and _ - . :");
-      return [name, () => readEdits(field.get("containerEdits"))] as const;
+      const annotations = new Map([...common, ...readAnnotations(field)]);
+      return [name, { edits: () => readEdits(field.get("containerEdits")), annotations }] as const;
     });
   return { kind, edits: () => readEdits(document.get("containerEdits")), devices: new Map(devices) };
+}
+
+/** Texts by their names; a truth value counts as its word, for YAML has words for it. */
+function readAnnotations(field: Field): [name: string, value: string][] {
+  return field
+    .get("annotations")
+    .entries()
+    .map(([name, item]) => [name, typeof item.value === "boolean" ? String(item.value) : item.string()]);
 }
 
 function readEdits(field: Field): ContainerEdits {
