@@ -6,6 +6,7 @@
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,6 +24,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "forward_bind.h"
+#include "rootless_ports.h"
 
 /* What the keeper tells who asked for the namespaces. */
 struct word {
@@ -150,7 +154,7 @@ static int write_map(long pid, const char *kind, const char *numbers, struct fai
 
 static pid_t start_slirp(const struct rootless *rootless, long holder, int *ready) {
     int pair[2];
-    char process[24], number[16], socket_path[PATH_MAX];
+    char process[24], number[16];
     if (pipe(pair)) return -1;
     pid_t pid = fork();
     if (pid == 0) {
@@ -159,10 +163,8 @@ static pid_t start_slirp(const struct rootless *rootless, long holder, int *read
         close(pair[0]);
         snprintf(process, sizeof process, "%ld", holder);
         snprintf(number, sizeof number, "%d", pair[1]);
-        snprintf(socket_path, sizeof socket_path, "%s/slirp.sock", rootless->folder);
-        unlink(socket_path);
         execl(rootless->network_program, "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-ipv6",
-              "--api-socket", socket_path, "--ready-fd", number, process, "tap0", (char *)NULL);
+              "--ready-fd", number, process, "tap0", (char *)NULL);
         _exit(127);
     }
     close(pair[1]);
@@ -226,11 +228,19 @@ static long clone_holder(const struct rootless *rootless, int *sync, struct fail
     return pid < 0 ? fail(failure, "an ordinary user may not make a user namespace here:", "clone3") : pid;
 }
 
-static int make_namespaces(const struct rootless *rootless, int folder, long *holder, pid_t *network, struct failure *failure) {
+/* What the keeper keeps. */
+struct kept {
+    long holder;
+    pid_t network;
+    struct rootless_ports ports;
+};
+
+static int make_namespaces(const struct rootless *rootless, int folder, struct kept *kept, struct failure *failure) {
     int pair = -1;
-    *holder = clone_holder(rootless, &pair, failure);
+    kept->holder = clone_holder(rootless, &pair, failure);
     AUTO_FD sync = pair;
-    if (*holder < 0 || write_map(*holder, "u", rootless->uids, failure) || write_map(*holder, "g", rootless->gids, failure)) return -1;
+    if (kept->holder < 0) return -1;
+    if (write_map(kept->holder, "u", rootless->uids, failure) || write_map(kept->holder, "g", rootless->gids, failure)) return -1;
     struct word word;
     if (write(sync, "g", 1) != 1 || read(sync, &word, sizeof word) != sizeof word)
         return fail_with(failure, ECHILD, "the holder of the namespaces ended", "");
@@ -238,47 +248,64 @@ static int make_namespaces(const struct rootless *rootless, int folder, long *ho
         *failure = word.failure;
         return -1;
     }
-    *network = start_network(rootless, *holder, failure);
-    return *network < 0 || note_holder(folder, *holder, failure) ? -1 : 0;
+    kept->network = start_network(rootless, kept->holder, failure);
+    if (kept->network < 0 || rootless_ports_listen(&kept->ports, rootless->folder, failure)) return -1;
+    return note_holder(folder, kept->holder, failure);
 }
 
-/* Until a word to end comes, or one of the two has ended: then nothing works any more. */
-static void await_end(pid_t holder, pid_t network) {
+/* Children that have ended. Returns whether nothing works any more without one of them. */
+static int reap(struct kept *kept) {
+    pid_t ended;
+    /* The network program may have left for the background through a process in between. */
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {
+        if (ended == kept->holder || ended == kept->network) return 1;
+        if (ended == kept->ports.forwarder) rootless_ports_start(&kept->ports, kept->holder);
+    }
+    return 0;
+}
+
+/* Until a word to end comes, or what everything needs has ended; meanwhile ports are opened for who forwards them. */
+static void await_end(struct kept *kept) {
+    struct signalfd_siginfo signal;
     sigset_t signals;
-    int signal = 0;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    while (signal != SIGTERM) {
-        pid_t ended;
-        /* The network program may have left for the background through a process in between. */
-        while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
-            if (ended == holder || ended == network) return;
-        sigwait(&signals, &signal);
+    AUTO_FD heard = signalfd(-1, &signals, SFD_CLOEXEC);
+    rootless_ports_start(&kept->ports, kept->holder);
+    /* One may have ended before the signals were blocked. */
+    for (int over = heard < 0 || reap(kept); !over;) {
+        struct pollfd wanted[2] = {{.fd = heard, .events = POLLIN}, {.fd = kept->ports.channel, .events = POLLIN}};
+        if (poll(wanted, 2, -1) < 0) continue;
+        if (wanted[1].revents && forward_bind_answer(kept->ports.channel)) {
+            close(kept->ports.channel);
+            kept->ports.channel = -1;
+        }
+        if (!wanted[0].revents || read(heard, &signal, sizeof signal) != sizeof signal) continue;
+        over = signal.ssi_signo == SIGTERM || reap(kept);
     }
 }
 
-/* Outside of the namespaces: parent of who holds them and of the network program, until one of these or itself is ended. */
+/* Outside of the namespaces: parent of who holds them, of the network program and of who forwards ports, until one of the former two or itself is ended. */
 static _Noreturn void keep(const struct rootless *rootless, int folder, int tell) {
     struct word word = {0};
-    long holder = 0;
-    pid_t network = 0;
+    struct kept kept = {.ports = {.listener = -1, .channel = -1}};
     leave_caller(folder);
-    word.failed = make_namespaces(rootless, folder, &holder, &network, &word.failure);
+    word.failed = make_namespaces(rootless, folder, &kept, &word.failure);
     (void)!write(tell, &word, sizeof word);
     close(tell);
     if (word.failed == 0) {
-        await_end((pid_t)holder, network);
+        await_end(&kept);
         unlinkat(folder, "holder", 0);
     }
-    if (holder > 0) kill((pid_t)holder, SIGKILL);
-    if (network > 0) kill(network, SIGKILL);
+    const pid_t children[] = {(pid_t)kept.holder, kept.network, kept.ports.forwarder};
+    for (size_t i = 0; i < sizeof children / sizeof *children; i++)
+        if (children[i] > 0) kill(children[i], SIGKILL);
     _exit(word.failed != 0);
 }
 
-/* All from 3 on but these two. */
-static void close_all_but(int one, int other) {
+void rootless_close_all_but(int one, int other) {
     unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one < other ? other : one);
     if (low > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, low - 1, 0);
     if (high > low + 1) close_range(low + 1, high - 1, 0);
@@ -292,7 +319,7 @@ static int start_keeper(const struct rootless *rootless, int folder, struct fail
     pid_t pid = fork();
     if (pid == 0) {
         /* Neither the lock nor anything of the caller's is kept open for as long as this lives. */
-        close_all_but(folder, pair[1]);
+        rootless_close_all_but(folder, pair[1]);
         keep(rootless, folder, pair[1]);
     }
     AUTO_FD hear = pair[0];
@@ -303,7 +330,7 @@ static int start_keeper(const struct rootless *rootless, int folder, struct fail
     return word.failed;
 }
 
-static int join(long holder, const char *kind, int flag, struct failure *failure) {
+int rootless_join(long holder, const char *kind, int flag, struct failure *failure) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/ns/%s", holder, kind);
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -317,8 +344,8 @@ int rootless_enter(const struct rootless *rootless, struct failure *failure) {
     if (find_holder(folder) == 0 && start_keeper(rootless, folder, failure)) return -1;
     long holder = find_holder(folder);
     if (holder == 0) return fail_with(failure, ESRCH, "nobody holds the namespaces of", rootless->folder);
-    if (join(holder, "user", CLONE_NEWUSER, failure)) return -1;
-    if (join(holder, "net", CLONE_NEWNET, failure) || join(holder, "mnt", CLONE_NEWNS, failure)) return -1;
+    if (rootless_join(holder, "user", CLONE_NEWUSER, failure)) return -1;
+    if (rootless_join(holder, "net", CLONE_NEWNET, failure) || rootless_join(holder, "mnt", CLONE_NEWNS, failure)) return -1;
     if (setresgid(0, 0, 0) || setresuid(0, 0, 0)) return fail(failure, "become root of the user namespace", "");
     return 0;
 }

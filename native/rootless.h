@@ -21,4 +21,10 @@ struct rootless {
 /* Make the namespaces, unless they are there, and enter them as their root. Returns 0, or -1 with the failure. */
 int rootless_enter(const struct rootless *rootless, struct failure *failure);
 
+/* Enter a namespace of a process: "user" with CLONE_NEWUSER, and so on. Returns 0, or -1 with the failure. */
+int rootless_join(long holder, const char *kind, int flag, struct failure *failure);
+
+/* Close all descriptors from 3 on but these two. */
+void rootless_close_all_but(int one, int other);
+
 #endif

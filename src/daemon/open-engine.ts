@@ -64,11 +64,9 @@ export interface EngineOptions {
   readonly buildCacheBytes: number;
 }
 
-/** How an ordinary user's engine reaches the world. */
+/** How the world reaches an ordinary user's engine. */
 export interface RootlessNetwork {
-  /** "slirp4netns", "pasta", or "none" when nobody carries packets. */
-  readonly program: string;
-  /** The folder of its socket. */
+  /** Of who holds the namespaces, and opens the host's ports. */
   readonly folder: string;
 }
 
@@ -144,7 +142,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
       name,
       firewall: createFirewall({ name, shimPath, log }),
       namesSocket: join(execRoot, "names.sock"),
-      ...forwardingOf(options),
+      ...forwardingOf(options, log),
       settings: options.networks,
     }),
   );
@@ -269,13 +267,13 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
 }
 
 /** Who opens ports of the host for an engine that lives beside it. */
-function forwardingOf({ rootless }: EngineOptions): Pick<network.NetworkServiceOptions, "forwarding"> {
+function forwardingOf(
+  { rootless }: EngineOptions,
+  log: Log,
+): Pick<network.NetworkServiceOptions, "forwarding"> {
   if (rootless === undefined) return {};
-  const forwarding =
-    rootless.program === "slirp4netns"
-      ? network.createSlirpForwarding(join(rootless.folder, "slirp.sock"))
-      : network.createNoForwarding();
-  return { forwarding };
+  const lost = (sentence: string) => log.warn(sentence);
+  return { forwarding: network.createHostForwarding(join(rootless.folder, "ports.sock"), lost) };
 }
 
 /** The maps of new containers. Throws invalid for who has no subordinate ids. */

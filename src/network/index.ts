@@ -6,11 +6,7 @@ export {
 } from "./create-service.ts";
 export { parsePool, type SubnetPool } from "./ipam/index.ts";
 export { parseLink } from "./names/index.ts";
-export {
-  createNoForwarding,
-  createSlirpForwarding,
-  parsePortKey,
-} from "./published/index.ts";
+export { createHostForwarding, parsePortKey } from "./published/index.ts";
 export type { BoundPort, SandboxRequest } from "./record.ts";
 export type * from "./service.ts";
 export { migrations } from "./table.ts";

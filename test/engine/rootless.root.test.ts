@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, lstatSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { askPort, RootlessUser } from "../harness/index.ts";
@@ -29,6 +29,10 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return typeof address === "object" && address !== null ? address.port : 0;
 }
+
+/** The machine's own perl runs it, in a container. */
+const ECHO_OF_DATAGRAMS =
+  'use IO::Socket::INET; $s = IO::Socket::INET->new(LocalPort => 80, Proto => "udp"); $s->send("hi\\n") while $s->recv($m, 99)';
 
 describe("the engine of an ordinary user", () => {
   test("lives in his places and namespaces, and is nobody else's", async () => {
@@ -98,20 +102,47 @@ describe("the engine of an ordinary user", () => {
   }, 60_000);
 
   test("publishes ports on the machine, also over a restart of the daemon, and takes them back", async () => {
-    const [any, loopback] = [await freePort(), await freePort()];
-    const ports = ["-p", `${any}:80`, "-p", `127.0.0.1:${loopback}:80`];
+    const [any, loopback, datagrams] = [await freePort(), await freePort(), await freePort()];
+    const ports = ["-p", `${any}:80`, "-p", `127.0.0.1:${loopback}:80`, "-p", `${datagrams}:80/udp`];
     const server = [..."nc -ll -p 80 -e sh -c".split(" "), "read x; echo hi"];
     const isListening = ["exec", "web", "sh", "-c", "until netstat -ltn | grep -q :80; do :; done"];
-    await gantry("run", "-d", "--name", "web", ...ports, "busybox", ...server);
+    await gantry("run", "-d", "--name", "web", ...ports, "-v", "/:/host:ro", "busybox", ...server);
+    await gantry("exec", "-d", "web", "chroot", "/host", "perl", "-e", ECHO_OF_DATAGRAMS);
     await gantry(...isListening);
     expect(await askPort("tcp", any)).toBe("hi\n");
+    expect(await askPort("tcp", any, "::1")).toBe("hi\n");
     expect(await askPort("tcp", loopback)).toBe("hi\n");
-    const taken = await rootless.gantry("run", "--rm", "-p", `${any}:81`, "busybox", "true");
-    expect(taken.stderr).toContain("port is already allocated");
-    await rootless.stopDaemon();
-    expect(await askPort("tcp", any)).toBe("hi\n");
-    expect(await gantry("ps", "-q")).not.toBe("");
-    expect(await askPort("tcp", loopback)).toBe("hi\n");
+    expect(await askPort("udp", datagrams)).toBe("hi\n");
+    // Another address of the host is another port; one that is taken, or not for users, makes nothing.
+    await gantry(
+      "run",
+      "-d",
+      "--name",
+      "other",
+      "-p",
+      `127.0.0.2:${loopback}:80`,
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    const refusal = async (port: string) =>
+      (await rootless.gantry("run", "--rm", "-p", port, "busybox", "true")).stderr;
+    expect(await refusal(`${any}:81`)).toContain("port is already allocated");
+    expect(await refusal("80:80")).toContain("cannot expose privileged port 80: ");
+    expect(await refusal("192.0.2.1::80")).toContain("EADDRNOTAVAIL");
+    await gantry("rm", "-f", "other");
+    // A daemon that is killed takes nothing along, nor does one that stops.
+    for (const signal of ["SIGKILL", "SIGTERM"] as const) {
+      await rootless.stopDaemon(signal);
+      expect(await askPort("tcp", any)).toBe("hi\n");
+      expect(await gantry("ps", "-q")).not.toBe("");
+      expect(await askPort("tcp", loopback)).toBe("hi\n");
+    }
+    // Nor does the process that forwards: there is another one, and it gets the ports again.
+    const [forwarder = 0] = rootless.processes("gantry-ports");
+    expect(readFileSync(`/proc/${forwarder}/status`, "utf8")).toMatch(/^CapEff:\t0+$/m);
+    await rootless.end(forwarder);
+    while ((await askPort("tcp", any).catch(() => "")) !== "hi\n") await gantry("info");
     await gantry("restart", "-t", "0", "web");
     await gantry(...isListening);
     expect(await askPort("tcp", any)).toBe("hi\n");
@@ -122,15 +153,14 @@ describe("the engine of an ordinary user", () => {
     expect(await gantry("ps", "-q")).toBe("");
     await expect(askPort("tcp", any)).rejects.toThrow("ECONNREFUSED");
     await gantry("rm", "-f", "web");
-    await gantry("run", "-d", "--name", "again", ...ports, "busybox", "sleep", "1000");
-    await gantry("rm", "-f", "again");
     const busy = createServer().listen(any, "0.0.0.0");
     await new Promise((resolve) => busy.once("listening", resolve));
-    const refused = await rootless.gantry("run", "--rm", "-p", `${any}:80`, "busybox", "true");
-    expect(refused.stderr).toContain(
-      `failed to bind host port 0.0.0.0:${any}/tcp by slirp4netns: it is taken`,
+    expect(await refusal(`${any}:80`)).toMatch(
+      new RegExp(`failed to bind host port for 0.0.0.0:${any}:[0-9.]+:80/tcp: address already in use`),
     );
     await new Promise((resolve) => busy.close(resolve));
+    await gantry("run", "-d", "--name", "again", ...ports, "busybox", "sleep", "1000");
+    await gantry("rm", "-f", "again");
   }, 60_000);
 
   test("reaches containers by name in a network of its own", async () => {
@@ -176,11 +206,14 @@ test("a user without subordinate ids has containers of root alone, and is told s
   expect(poor.log).toContain("has no ranges in /etc/subuid and /etc/subgid");
 }, 60_000);
 
-test("without slirp4netns pasta carries packets, and published ports are refused", async () => {
+test("without slirp4netns pasta carries packets", async () => {
   await using other = new RootlessUser({ hidden: ["/usr/bin/slirp4netns"] });
   const first = await other.gantry("run", "--rm", "--network", "host", "busybox", "ip", "route");
   expect(first).toMatchObject({ exitCode: 0 });
   expect(first.stdout).toMatch(/^default /m);
-  const refused = await other.gantry("run", "--rm", "-p", "18080:80", "busybox", "true");
-  expect(refused.stderr).toContain("cannot be opened for this engine: that takes slirp4netns");
+  const port = await freePort();
+  const server = ["nc", "-l", "-p", "80", "-e", "sh", "-c", "read x; echo hi"];
+  await other.gantry("run", "-d", "--name", "web", "-p", `${port}:80`, "busybox", ...server);
+  await other.gantry("exec", "web", "sh", "-c", "until netstat -ltn | grep -q :80; do :; done");
+  expect(await askPort("tcp", port)).toBe("hi\n");
 }, 60_000);

@@ -55,9 +55,9 @@ export class RootlessUser implements AsyncDisposable {
     return readFileSync(join(this.user.home, ".local/share/gantry/daemon.log"), "utf8");
   }
 
-  /** Ids of his processes whose command line has this in it. */
+  /** Ids of his processes whose name or command line has this in it. */
   processes(words: string): number[] {
-    const text = spawnText("ps", "-u", String(this.user.uid), "-o", "pid=,stat=,args=");
+    const text = spawnText("ps", "-u", String(this.user.uid), "-o", "pid=,stat=,comm=,args=");
     return text
       .split("\n")
       .filter((line) => line.includes(words) && !/^\s*\d+\s+Z/.test(line))
@@ -65,11 +65,17 @@ export class RootlessUser implements AsyncDisposable {
   }
 
   /** End the daemon and wait for it; containers go on. */
-  async stopDaemon(): Promise<void> {
-    for (const pid of this.processes("rootless-wait")) {
-      process.kill(pid, "SIGTERM");
-      await untilEnded(pid);
+  async stopDaemon(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    for (const waiting of this.processes("rootless-wait")) {
+      const [daemon = 0] = spawnText("ps", "--ppid", String(waiting), "-o", "pid=").split("\n").map(Number);
+      process.kill(signal === "SIGTERM" ? waiting : daemon, signal);
+      await untilEnded(waiting);
     }
+  }
+
+  async end(pid: number, signal: "SIGTERM" | "SIGKILL" = "SIGKILL"): Promise<void> {
+    process.kill(pid, signal);
+    await untilEnded(pid);
   }
 
   /** Kill a container's first process, and wait until its shim has ended too. */
@@ -95,7 +101,7 @@ export class RootlessUser implements AsyncDisposable {
 }
 
 async function untilEnded(pid: number): Promise<void> {
-  const ended = spawn("tail", [`--pid=${pid}`, "-f", "/dev/null"]);
+  const ended = spawn("tail", [`--pid=${pid}`, "-s", "0.02", "-f", "/dev/null"]);
   await new Promise((resolve) => ended.once("exit", resolve));
 }
 

@@ -29,13 +29,11 @@ export function userPlacesAsOptions(given: ReadonlySet<string>, uid: number): st
   return Object.entries(places).flatMap(([flag, place]) => (given.has(flag) ? [] : [`--${flag}`, place]));
 }
 
-/** How the namespaces reach the network, in a daemon that was started inside of them; else undefined. */
+/** The folder of the namespaces' keeper, in a daemon that was started inside of them; else undefined. */
 export function insideRootless(): RootlessNetwork | undefined {
-  const text = process.env[INSIDE];
+  const folder = process.env[INSIDE];
   delete process.env[INSIDE];
-  if (text === undefined) return undefined;
-  const [program = "", folder = ""] = text.split(delimiter);
-  return { program, folder };
+  return folder === undefined ? undefined : { folder };
 }
 
 /**
@@ -66,7 +64,7 @@ export async function enterRootless(
       ...process.env,
       // Where nft is; an ordinary user does not look there.
       PATH: `${process.env.PATH ?? "/usr/bin:/bin"}:/usr/sbin:/sbin`,
-      [INSIDE]: `${program}${delimiter}${folder}`,
+      [INSIDE]: folder,
     },
   });
   if (inner.pid === undefined) throw internal(`rootless: ${shim} cannot be run`);
@@ -137,7 +135,7 @@ const TUNNEL = "/dev/net/tun";
 function networkProgram(): [program: "slirp4netns" | "pasta" | "none", path: string] {
   if (!mayUse(TUNNEL, constants.R_OK | constants.W_OK)) {
     printError(
-      `gantry daemon: warning: this user may not open ${TUNNEL}: containers reach each other, but not the world, nor the world them`,
+      `gantry daemon: warning: this user may not open ${TUNNEL}: containers reach each other, but not the world`,
     );
     return ["none", ""];
   }
@@ -146,7 +144,7 @@ function networkProgram(): [program: "slirp4netns" | "pasta" | "none", path: str
     if (path !== undefined) return [program, path];
   }
   printError(
-    "gantry daemon: warning: neither slirp4netns nor pasta (Debian's packages slirp4netns and passt) is here: containers reach each other, but not the world, nor the world them",
+    "gantry daemon: warning: neither slirp4netns nor pasta (Debian's packages slirp4netns and passt) is here: containers reach each other, but not the world",
   );
   return ["none", ""];
 }

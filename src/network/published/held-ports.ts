@@ -1,8 +1,9 @@
 import { EngineError, errnoOf, internal } from "../../errors/index.ts";
 import type { BoundPort } from "../record.ts";
 import { type HeldPort, holdPort } from "./held-port.ts";
-import type { Forwarded, HostForwarding } from "./host-forwarding.ts";
+import type { ForwardedPort, HostForwarding } from "./host-forwarding.ts";
 import type { PortRequest } from "./requests.ts";
+import type { Target } from "./target.ts";
 
 /** A container's addresses, for what is carried to it. */
 export interface PortTarget {
@@ -35,11 +36,15 @@ export interface HeldPorts {
 
 interface Holding {
   target: PortTarget;
-  readonly ports: {
-    readonly bound: BoundPort;
-    readonly socket: HeldPort;
-    readonly forwarded: Forwarded | undefined;
-  }[];
+  readonly ports: Held[];
+}
+
+interface Held {
+  readonly bound: BoundPort;
+  /** In the engine's own network namespace, where the address asked for is there. */
+  readonly socket: HeldPort | undefined;
+  /** On the host, when that is another one. */
+  readonly forwarded: ForwardedPort | undefined;
 }
 
 /** SCTP has no sockets here, so a free port is one that no row has. */
@@ -63,28 +68,29 @@ export function createHeldPorts(forwarding?: HostForwarding): HeldPorts {
     return false;
   };
 
+  /** The host first: what another program has there is refused before anything is made. */
   async function bind(holding: Holding, bound: BoundPort): Promise<BoundPort> {
-    const { protocol, hostAddress, hostPort, containerPort } = bound;
-    // Beside the host all that is forwarded comes to one address, whichever was asked for on the host.
-    const socket = await holdPort(protocol, forwarding === undefined ? hostAddress : "", hostPort, () => {
-      const { ipv4, ipv6 } = holding.target;
-      const address = ipv4 ?? ipv6;
-      return address === undefined ? undefined : { address, port: containerPort };
-    });
-    const actual = { ...bound, hostPort: socket.port };
-    const forwarded = await forward(actual).catch((error) => {
-      socket.close();
+    const { protocol, hostAddress, containerPort } = bound;
+    const forwarded = await forward(bound, holding.target);
+    const hostPort = forwarded?.port ?? bound.hostPort;
+    try {
+      const isHere = forwarded === undefined || isOfEveryHost(hostAddress);
+      const target = () => targetOf(holding.target, containerPort, hostAddress);
+      const socket = isHere ? await holdPort(protocol, hostAddress, hostPort, target) : undefined;
+      const actual = { ...bound, hostPort: socket?.port ?? hostPort };
+      holding.ports.push({ bound: actual, socket, forwarded });
+      return actual;
+    } catch (error) {
+      await forwarded?.close();
       throw error;
-    });
-    holding.ports.push({ bound: actual, socket, forwarded });
-    return actual;
+    }
   }
 
-  async function forward({ protocol, hostAddress, hostPort }: BoundPort) {
+  async function forward({ protocol, hostAddress, hostPort, containerPort }: BoundPort, target: PortTarget) {
     if (forwarding === undefined) return undefined;
     if (protocol === "sctp")
       throw internal("ports of SCTP are not forwarded to an engine of an ordinary user");
-    return forwarding.open(protocol, hostAddress, hostPort);
+    return forwarding.open(protocol, hostAddress, hostPort, targetOf(target, containerPort, hostAddress));
   }
 
   async function holdOne(holding: Holding, request: PortRequest, named: string): Promise<BoundPort> {
@@ -125,8 +131,8 @@ export function createHeldPorts(forwarding?: HostForwarding): HeldPorts {
       ports === undefined || ports.some((port) => isSame(port, bound));
     for (const held of holding.ports) {
       if (!goes(held)) continue;
-      held.socket.close();
-      // Without its program there is no port to take back.
+      held.socket?.close();
+      // Without its process there is no port to take back.
       held.forwarded?.close().catch(() => undefined);
     }
     const kept = holding.ports.filter((held) => !goes(held));
@@ -155,13 +161,20 @@ export function createHeldPorts(forwarding?: HostForwarding): HeldPorts {
     },
     retarget(containerId, target) {
       const holding = holdings.get(containerId);
-      if (holding !== undefined) holding.target = target;
+      if (holding === undefined) return;
+      holding.target = target;
+      for (const { bound, forwarded } of holding.ports) {
+        const to = targetOf(target, bound.containerPort, bound.hostAddress);
+        // A process that has ended gets all again when there is another one.
+        forwarded?.retarget(to).catch(() => undefined);
+      }
     },
     release,
     sweep: async () => forwarding?.sweep(),
     closeAll() {
       // What is forwarded stays, as the packet rules do, for containers that go on.
-      for (const { ports } of holdings.values()) for (const { socket } of ports) socket.close();
+      forwarding?.[Symbol.dispose]();
+      for (const { ports } of holdings.values()) for (const { socket } of ports) socket?.close();
       holdings.clear();
     },
   };
@@ -172,6 +185,20 @@ const isSame = (a: BoundPort, b: BoundPort): boolean =>
   a.hostPort === b.hostPort &&
   a.protocol === b.protocol &&
   a.containerPort === b.containerPort;
+
+/** The container's address of the family that the host's address is of, or else of the other one. */
+function targetOf({ ipv4, ipv6 }: PortTarget, port: number, hostAddress: string): Target {
+  const address = hostAddress.includes(":") ? (ipv6 ?? ipv4) : (ipv4 ?? ipv6);
+  return address === undefined ? undefined : { address, port };
+}
+
+/** All addresses and those of loopback are in every network namespace; others may be the host's alone. */
+const isOfEveryHost = (address: string): boolean =>
+  address === "" ||
+  address === "0.0.0.0" ||
+  address === "::" ||
+  address === "::1" ||
+  address.startsWith("127.");
 
 /** A port of the kernel's choice is number 0. */
 function freeRange(protocol: string, isFree: (port: number) => boolean): { first: number; last: number } {

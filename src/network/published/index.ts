@@ -1,8 +1,4 @@
 export { createHeldPorts, type HeldPorts, type PortTarget } from "./held-ports.ts";
-export {
-  createNoForwarding,
-  createSlirpForwarding,
-  type HostForwarding,
-} from "./host-forwarding.ts";
+export { createHostForwarding, type HostForwarding } from "./host-forwarding.ts";
 export { opened, portMap, translated } from "./port-map.ts";
 export { type PortRequest, parsePortKey, parsePorts } from "./requests.ts";

@@ -1,2 +1,5 @@
-/** Where what arrives at a port of the host is carried to, at this moment. */
-export type TargetOf = () => { readonly address: string; readonly port: number } | undefined;
+/** Where what arrives at a port of the host is carried to; undefined: nowhere now. */
+export type Target = { readonly address: string; readonly port: number } | undefined;
+
+/** The same, at this moment. */
+export type TargetOf = () => Target;
