@@ -17,6 +17,7 @@ import { Query } from "./parse/query.ts";
 import { registryRoutes } from "./registries.ts";
 import { createRouter } from "./router.ts";
 import { systemRoutes } from "./system.ts";
+import { listenTls, type TlsFront } from "./tls-front.ts";
 import { volumeRoutes } from "./volumes.ts";
 
 export interface ApiServerOptions {
@@ -25,6 +26,8 @@ export interface ApiServerOptions {
   /** "1.51" */
   readonly apiVersion: string;
   readonly minApiVersion: string;
+  /** Of all hosts that are no unix sockets; undefined: those have to be loopback's. */
+  readonly tls: TlsFront | undefined;
 }
 
 export interface ApiServer extends AsyncDisposable {
@@ -81,7 +84,8 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     ["Server", `Docker/${options.engineVersion} (linux)`],
   ];
   const sockets = new Set<Socket>();
-  const servers: ReturnType<typeof createServer>[] = [];
+  const servers: { close(): unknown }[] = [];
+  let isBehindTls = false;
 
   async function handle(request: IncomingMessage, response: ServerResponse, taken?: Socket): Promise<void> {
     for (const [name, value] of headers) response.setHeader(name, value);
@@ -215,10 +219,11 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
         if (group !== undefined) chownSync(unix, 0, group);
         return;
       }
+      if (options.tls !== undefined) return listenWithTls(options.tls, host);
       const [, address, port] = /^tcp:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d+)$/.exec(host) ?? [];
       if (address === undefined) {
         throw invalid(
-          `cannot listen on ${host}: use unix:///PATH, or tcp:// with a loopback address (other addresses need TLS, which this version does not serve)`,
+          `cannot listen on ${host}: use unix:///PATH, or tcp:// with a loopback address (other addresses need --tlsverify)`,
         );
       }
       await listening(build(), { host: address.replace(/[[\]]/g, ""), port: Number(port) });
@@ -226,6 +231,20 @@ export function createApiServer(engine: Engine, options: ApiServerOptions): ApiS
     close,
     [Symbol.asyncDispose]: close,
   };
+
+  /** All addresses lead to the one socket behind them. */
+  async function listenWithTls(tls: TlsFront, host: string): Promise<void> {
+    const [, address = "", port] = /^tcp:\/\/([^:/]*|\[[0-9a-fA-F:]+\]):(\d+)$/.exec(host) ?? [];
+    if (port === undefined) throw invalid(`cannot listen on ${host}: use unix:///PATH or tcp://ADDRESS:PORT`);
+    if (!isBehindTls) {
+      isBehindTls = true;
+      await removeStale(tls.socket);
+      await listening(build(), { path: tls.socket });
+      chmodSync(tls.socket, 0o600);
+    }
+    const where = { host: address.replace(/[[\]]/g, "") || "0.0.0.0", port: Number(port) };
+    servers.push(await listenTls(tls, where));
+  }
 
   async function close(): Promise<void> {
     for (const server of servers.splice(0)) server.close();

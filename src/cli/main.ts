@@ -3,10 +3,11 @@ import { DEFAULT_HOST, EngineClient } from "../client/index.ts";
 import { userHost } from "../platform/places/index.ts";
 import { ENGINE_VERSION } from "../wire/index.ts";
 import { execute } from "./command/execute.ts";
-import { parseFlags } from "./command/flags.ts";
+import { type FlagValues, parseFlags } from "./command/flags.ts";
 import { GLOBAL_FLAGS } from "./command/global-flags.ts";
 import { COMMANDS, type Entry, GROUPS } from "./command/table.ts";
 import { UsageError } from "./command/usage-error.ts";
+import type { Endpoint } from "./context/endpoint.ts";
 import { print, printError } from "./output/print.ts";
 
 /** `gantry`: find the command, load it alone, run it. */
@@ -33,18 +34,18 @@ async function main(words: readonly string[]): Promise<number> {
     return 0;
   }
   const group = Object.hasOwn(GROUPS, first) ? GROUPS[first] : undefined;
-  if (group !== undefined) return runGroup(first, group.entries, others, values.string("host"));
+  if (group !== undefined) return runGroup(first, group.entries, others, values);
   const [name = "", ...args] = first === "help" ? [...others, "--help"] : rest;
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) return unknown(`gantry: unknown command: gantry ${name}`, "gantry --help");
-  return execute(await entry.load(), args, clientFor(values.string("host")));
+  return execute(await entry.load(), args, await clientFor(values));
 }
 
 async function runGroup(
   name: string,
   entries: Readonly<Record<string, Entry | undefined>>,
   [sub, ...args]: readonly string[],
-  host: string,
+  values: FlagValues,
 ): Promise<number> {
   if (sub === undefined || sub === "--help") {
     const { groupHelp } = await import("./command/main-help.ts");
@@ -54,7 +55,7 @@ async function runGroup(
   const entry = Object.hasOwn(entries, sub) ? entries[sub] : undefined;
   if (entry === undefined)
     return unknown(`gantry: unknown command: gantry ${name} ${sub}`, `gantry ${name} --help`);
-  return execute(await entry.load(), args, clientFor(host));
+  return execute(await entry.load(), args, await clientFor(values));
 }
 
 function unknown(what: string, help: string): number {
@@ -62,18 +63,38 @@ function unknown(what: string, help: string): number {
   return 1;
 }
 
-function clientFor(given: string): EngineClient {
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
+
+async function clientFor(values: FlagValues): Promise<EngineClient> {
+  const level = values.string("log-level");
+  if (!LOG_LEVELS.includes(level)) throw new Error(`Unable to parse logging level: ${level}`);
+  const isTraced = values.bool("debug") || level === "debug" || level === "trace";
   const uid = process.getuid?.() ?? 0;
   const own = uid === 0 || mayUse(DEFAULT_HOST) ? DEFAULT_HOST : userHost(uid);
-  const host = given || process.env.GANTRY_HOST || process.env.DOCKER_HOST || own;
-  return new EngineClient(host, async () => {
-    // Only the daemon of this machine, or of this user, with its default places is ours to start.
-    if (host !== own || (uid !== 0 && own === DEFAULT_HOST)) return false;
-    const { startDaemonInBackground } = await import("./daemon/autostart.ts");
-    await startDaemonInBackground(uid);
-    return true;
+  const { host, tls } = await whereTo(values, own);
+  return new EngineClient(host, {
+    tls,
+    trace: isTraced ? debugLine : undefined,
+    revive: async () => {
+      // Only the daemon of this machine, or of this user, with its default places is ours to start.
+      if (host !== own || (uid !== 0 && own === DEFAULT_HOST)) return false;
+      const { startDaemonInBackground } = await import("./daemon/autostart.ts");
+      await startDaemonInBackground(uid);
+      return true;
+    },
   });
 }
+
+/** What everybody does needs neither contexts nor certificates, nor the modules that read them. */
+async function whereTo(values: FlagValues, own: string): Promise<Endpoint> {
+  const named = values.string("host") || process.env.GANTRY_HOST || process.env.DOCKER_HOST;
+  if (named?.startsWith("unix://") && !values.has("context")) return { host: named, tls: undefined };
+  const { endpointOf } = await import("./context/endpoint.ts");
+  return endpointOf(values, own);
+}
+
+const debugLine = (words: string) =>
+  printError(`time=${JSON.stringify(new Date().toISOString())} level=debug msg=${JSON.stringify(words)}`);
 
 /** Whether this user is let in by the machine's own daemon, as members of its group are. */
 function mayUse(host: string): boolean {

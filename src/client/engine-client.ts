@@ -1,4 +1,4 @@
-import { type ByteChannel, connectChannel } from "../platform/channel/index.ts";
+import { type ByteChannel, connectChannel, type TlsOptions } from "../platform/channel/index.ts";
 import { API_VERSION, type ProgressMessage } from "../wire/index.ts";
 import { parseHost } from "./host.ts";
 import { exchange, type HttpRequest, type HttpResponse } from "./http.ts";
@@ -26,16 +26,24 @@ const OLDEST = "1.24";
 /** Values of a query; undefined ones are left out, those of a list are repeated. */
 export type QueryValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
+export interface ClientOptions {
+  /** For hosts that are no unix socket. */
+  readonly tls?: TlsOptions | undefined;
+  /** Asked once when nobody listens; true when it is worth to connect again. */
+  readonly revive?: () => Promise<boolean>;
+  /** Told of each request and its answer's status, in a few words. */
+  readonly trace?: ((words: string) => void) | undefined;
+}
+
 /** The Engine API at one host. Every call opens a connection of its own: on a unix socket that costs less than sharing. */
 export class EngineClient {
   readonly host: string;
-  /** Asked once when nobody listens; true when it is worth to connect again. */
-  readonly #revive: () => Promise<boolean>;
+  readonly #options: ClientOptions;
   #version: Promise<string> | undefined;
 
-  constructor(host: string, revive: () => Promise<boolean> = async () => false) {
+  constructor(host: string, options: ClientOptions = {}) {
     this.host = host;
-    this.#revive = revive;
+    this.#options = options;
   }
 
   /** The version of the Engine API that is spoken ("1.41"): the newest that both know. The daemon is asked once. */
@@ -88,7 +96,7 @@ export class EngineClient {
     const target = await this.#target(path, query);
     const channel = await this.#connect();
     try {
-      const response = await exchange(channel, {
+      const response = await this.#exchange(channel, {
         ...requestOf("POST", target, body),
         headers: { "Content-Type": "application/json", Connection: "Upgrade", Upgrade: "tcp" },
       });
@@ -112,7 +120,10 @@ export class EngineClient {
     const channel = await this.#connect();
     try {
       const request = requestOf(method, target, body);
-      const response = await exchange(channel, { ...request, headers: { ...request.headers, ...headers } });
+      const response = await this.#exchange(channel, {
+        ...request,
+        headers: { ...request.headers, ...headers },
+      });
       if (response.status >= 400) await refuse(response);
       return { response, [Symbol.asyncDispose]: async () => channel.close() };
     } catch (error) {
@@ -131,13 +142,20 @@ export class EngineClient {
   /** A daemon tells its newest version with its answer to a ping; one that tells none is from before 1.25. */
   async #negotiate(): Promise<string> {
     await using channel = await this.#connect();
-    const { headers } = await exchange(channel, { method: "HEAD", path: "/_ping" });
+    const { headers } = await this.#exchange(channel, { method: "HEAD", path: "/_ping" });
     const theirs = headers.get("api-version") ?? OLDEST;
     return numberOf(theirs) < numberOf(API_VERSION) ? theirs : API_VERSION;
   }
 
+  async #exchange(channel: ByteChannel, request: HttpRequest): Promise<HttpResponse> {
+    const response = await exchange(channel, request);
+    this.#options.trace?.(`${request.method} ${this.host}${request.path}: ${response.status}`);
+    return response;
+  }
+
   async #connect(): Promise<ByteChannel> {
-    const address = parseHost(this.host);
+    const { tls, revive = async () => false } = this.#options;
+    const address = parseHost(this.host, tls);
     try {
       return await connectChannel(address);
     } catch (error) {
@@ -148,9 +166,13 @@ export class EngineClient {
           { cause: error },
         );
       }
-      if (await this.#revive()) return connectChannel(address);
+      if (await revive()) return connectChannel(address);
+      // A server that is there and is not trusted, or does not trust us, is told of in TLS's words.
+      const isUntrusted = tls !== undefined && code !== "ECONNREFUSED" && error instanceof Error;
       throw new ConnectError(
-        `Cannot connect to the Gantry daemon at ${this.host}. Is the gantry daemon running?`,
+        isUntrusted
+          ? `Cannot connect to the Gantry daemon at ${this.host}: ${error.message}`
+          : `Cannot connect to the Gantry daemon at ${this.host}. Is the gantry daemon running?`,
         { cause: error },
       );
     }

@@ -214,6 +214,7 @@ const volumeEntries: Readonly<Record<string, Entry>> = {
   remove: { summary: "Remove one or more volumes", load: async () => (await volumes()).removeVolumes },
 };
 
+const contexts = () => import("../commands/context.ts");
 const builders = () => import("../commands/builder.ts");
 const builderEntries: Readonly<Record<string, Entry | undefined>> = {
   build: COMMANDS.build,
@@ -312,6 +313,18 @@ export const GROUPS: Readonly<Record<string, Group>> = {
     },
   },
   builder: { summary: "Manage builds and their cache", entries: builderEntries },
+  context: {
+    summary: "Choose among daemons",
+    entries: {
+      ls: { summary: "List contexts", load: async () => (await contexts()).listAllContexts },
+      list: { summary: "List contexts", load: async () => (await contexts()).listAllContexts },
+      show: {
+        summary: "Print the name of the current context",
+        load: async () => (await contexts()).showContext,
+      },
+      use: { summary: "Set the current context", load: async () => (await contexts()).useOneContext },
+    },
+  },
   network: { summary: "Manage networks", entries: networkEntries },
   volume: { summary: "Manage volumes", entries: volumeEntries },
   system: {

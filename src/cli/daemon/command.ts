@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { join } from "node:path";
 import { createApiServer } from "../../api/index.ts";
 import { openEngine } from "../../daemon/index.ts";
 import { EngineError, invalid, messageOf } from "../../errors/index.ts";
@@ -32,6 +33,7 @@ export async function runDaemon(argv: readonly string[]): Promise<number> {
       engineVersion: ENGINE_VERSION,
       apiVersion: API_VERSION,
       minApiVersion: MIN_API_VERSION,
+      tls: options.tls && { ...options.tls, socket: join(options.execRoot, "tls.sock") },
     });
     for (const host of options.hosts) await api.listen(host);
     log.info(`listening on ${options.hosts.join(", ")}`);

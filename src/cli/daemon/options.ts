@@ -1,8 +1,9 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
-import { invalid, unsupported } from "../../errors/index.ts";
+import { invalid, messageOf, unsupported } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
 import { formatPrefix, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
 import { insideRootless, userPlacesAsOptions } from "./rootless.ts";
@@ -11,6 +12,10 @@ import { insideRootless, userPlacesAsOptions } from "./rootless.ts";
 export interface DaemonOptions extends EngineOptions {
   /** Such as "unix:///run/gantry.sock"; at least one. */
   readonly hosts: readonly string[];
+  /** Certificates of TLS for hosts that are no unix sockets; texts in PEM. */
+  readonly tls:
+    | { readonly authority: string; readonly certificate: string; readonly key: string }
+    | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** The daemon of an ordinary user, which is still to enter his namespaces: its command line, with all places. */
   readonly enters: readonly string[] | undefined;
@@ -40,7 +45,7 @@ Options:
       --fixed-cidr-v6 network       Subnet of IPv6 for the default bridge, with --ipv6 (default one of the pools)
       --firewall-backend string     Who filters packets: "nftables" or "iptables" (default "nftables")
       --help               Print usage
-  -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT (default "${DEFAULT_HOST}")
+  -H, --host list          Where to listen: unix:///PATH or tcp://127.0.0.1:PORT; with --tlsverify tcp://ADDRESS:PORT (default "${DEFAULT_HOST}")
       --insecure-registry list
                            HOST[:PORT] or network whose TLS is not verified and which may speak plain HTTP
       --ip string          Host address of published ports that name none; 127.0.0.1 keeps them to this machine
@@ -54,6 +59,10 @@ Options:
                            ~/.local/share/gantry, ~/.config/gantry) as defaults
       --userns-remap string         Run containers in user namespaces with the subordinate ids of "default" (the user
                                     dockremap), USER, USER:GROUP, UID or UID:GID
+      --tlscacert, --tlscert, --tlskey string
+                           Files of the authority of clients' certificates, of the daemon's own certificate and of its key
+                           (default ca.pem, cert.pem and key.pem in the folder of --config-root)
+      --tlsverify          Serve tcp:// by TLS, to clients with a certificate of that authority alone
       --teardown           Remove the bridge, packet rules and cgroups of an engine that no longer runs, and end
 `;
 
@@ -108,6 +117,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     runtimes: { added: values["add-runtime"] ?? [], defaultName: values["default-runtime"] ?? "" },
     logLevel,
+    tls: tlsOf(values),
     teardown: values.teardown === true,
   };
 }
@@ -162,6 +172,30 @@ function bridgeIPv6(wanted: boolean, subnet: string | undefined): boolean | stri
   return formatPrefix(prefix);
 }
 
+/** Throws invalid for a file that cannot be read. */
+function tlsOf(values: ReturnType<typeof parse>): DaemonOptions["tls"] {
+  if (values.tlsverify !== true) {
+    if (values.tls === true || values.tlscert !== undefined || values.tlskey !== undefined)
+      throw unsupported(
+        "--tls without --tlsverify is not supported: it would let anybody be root who can connect",
+      );
+    return undefined;
+  }
+  const read = (flag: "tlscacert" | "tlscert" | "tlskey", name: string) => {
+    const file = values[flag] ?? join(values["config-root"] ?? "/etc/gantry", name);
+    try {
+      return readFileSync(file, "utf8");
+    } catch (cause) {
+      throw invalid(`invalid --${flag}: ${messageOf(cause)}`, { cause });
+    }
+  };
+  return {
+    authority: read("tlscacert", "ca.pem"),
+    certificate: read("tlscert", "cert.pem"),
+    key: read("tlskey", "key.pem"),
+  };
+}
+
 function parse(argv: readonly string[]) {
   try {
     return parseArgs({
@@ -188,6 +222,11 @@ function parse(argv: readonly string[]) {
         debug: { type: "boolean" },
         "userns-remap": { type: "string" },
         rootless: { type: "boolean" },
+        tls: { type: "boolean" },
+        tlsverify: { type: "boolean" },
+        tlscacert: { type: "string" },
+        tlscert: { type: "string" },
+        tlskey: { type: "string" },
         teardown: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -11,7 +11,20 @@ export interface ByteChannel extends AsyncDisposable {
   close(): void;
 }
 
-export type ChannelAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+export type ChannelAddress =
+  | { readonly path: string }
+  | { readonly host: string; readonly port: number; readonly tls?: TlsOptions };
+
+/** Texts in PEM. */
+export interface TlsOptions {
+  /** Whom the server's certificate has to come from; undefined: anybody whom the machine trusts. */
+  readonly ca?: string;
+  /** The client's own certificate. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Whether the server's certificate is looked at. */
+  readonly rejectUnauthorized: boolean;
+}
 
 /** Above this much unread input the socket is paused. */
 const HIGH_WATER = 1 << 20;
@@ -21,6 +34,10 @@ const HIGH_WATER = 1 << 20;
  * Bun's own sockets, because loading node:net alone costs a client more than its whole request (5 of 11 ms).
  */
 export async function connectChannel(address: ChannelAddress): Promise<ByteChannel> {
+  if ("host" in address && address.tls !== undefined) {
+    const { connectTls } = await import("./tls-channel.ts");
+    return connectTls(address.host, address.port, address.tls);
+  }
   const incoming: Uint8Array[] = [];
   let buffered = 0;
   let ended = false;
