@@ -8,7 +8,7 @@ import { parseDpkgStatus } from "./debian.ts";
 import { parsePackageJson } from "./npm.ts";
 import { type Distribution, type Package, parseOsRelease } from "./package.ts";
 import { parseDistInfo } from "./python.ts";
-import { parseRpmNdb, parseRpmSqlite } from "./rpm/rpm.ts";
+import { parseRpmBdb, parseRpmNdb, parseRpmSqlite } from "./rpm/rpm.ts";
 
 /** What is installed in an image, and what could not be read of it. */
 export interface Inventory {
@@ -33,12 +33,11 @@ const SOURCES: readonly { readonly path: RegExp; readonly parse: Parser }[] = [
   { path: /\.dist-info\/METADATA$/, parse: text(parseDistInfo) },
   { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/rpmdb\.sqlite$/, parse: parseRpmSqlite },
   { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages\.db$/, parse: parseRpmNdb },
+  { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages$/, parse: parseRpmBdb },
 ];
-/** rpm's database until 2020, in the format of Berkeley DB. */
-const UNREAD = /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages$/;
 const OS_RELEASE = /^(usr\/lib|etc)\/os-release$/;
-/** A database of a whole distribution has a few megabytes; what is larger is none. */
-const MAX_FILE_BYTES = 64 << 20;
+/** A database of a whole distribution has some megabytes, of Berkeley DB at most a few hundred; what is larger is not read. */
+const MAX_FILE_BYTES = 256 << 20;
 
 /** Look through a tree (folders of its layers, topmost first) for package databases. */
 export async function scanPackages(
@@ -48,16 +47,14 @@ export async function scanPackages(
 ): Promise<Inventory> {
   const [tree] = await listTree(context.shim, { lower }, [""], signal);
   const entries = tree?.entries.filter(({ type }) => type === "file") ?? [];
-  const wanted = entries.filter(
-    ({ path, sizeBytes }) =>
-      sizeBytes <= MAX_FILE_BYTES &&
-      (OS_RELEASE.test(path) || SOURCES.some((source) => source.path.test(path))),
-  );
+  const databases = entries.filter(({ path }) => SOURCES.some((source) => source.path.test(path)));
+  const isRead = ({ sizeBytes }: FileEntry) => sizeBytes <= MAX_FILE_BYTES;
+  const wanted = [...entries.filter(({ path }) => OS_RELEASE.test(path)), ...databases].filter(isRead);
   const files = await readAll(context, lower, wanted, signal);
   const release = files.find(({ path }) => OS_RELEASE.test(path));
   const distribution = parseOsRelease(release?.file.toString("utf8") ?? "");
   const found = new Map<string, Package>();
-  const unread = entries.filter(({ path }) => UNREAD.test(path)).map(({ path }) => path);
+  const unread = databases.filter((entry) => !isRead(entry)).map(({ path }) => path);
   for (const { path, file } of files)
     for (const source of SOURCES.filter((one) => one.path.test(path)))
       try {

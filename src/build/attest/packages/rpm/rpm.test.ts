@@ -1,12 +1,13 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { EngineError } from "../../../../errors/index.ts";
 import { parseOsRelease } from "../package.ts";
-import { parseRpmNdb, parseRpmSqlite } from "./rpm.ts";
+import { parseRpmBdb, parseRpmNdb, parseRpmSqlite } from "./rpm.ts";
 
 const distribution = parseOsRelease("ID=fedora\nVERSION_ID=40\n");
 const NUMBER = 4;
@@ -135,6 +136,62 @@ test("a database of rpm's own format", () => {
   expect(() => parseRpmNdb(slots, "p", distribution)).toThrow("slots outside of the file");
 });
 
+/** Perl comes with Berkeley DB itself. Arguments: file, byte order (1234 or 4321), files of headers. */
+const BDB_WRITER = `
+  use DB_File; use Fcntl;
+  my ($out, $order, @files) = @ARGV;
+  my $how = DB_File::HASHINFO->new; $how->{bsize} = 4096; $how->{lorder} = $order;
+  tie my %h, "DB_File", $out, O_RDWR | O_CREAT, 0600, $how or die $!;
+  my $number = $order == 1234 ? "V" : "N";
+  $h{pack($number, 0)} = pack($number, scalar @files);
+  for my $at (0 .. $#files) { local $/; open my $in, "<:raw", $files[$at]; $h{pack($number, $at + 1)} = <$in>; }
+  untie %h;`;
+
+function bdb(order: 1234 | 4321, headers: readonly Buffer[]): Buffer {
+  const folder = mkdtempSync(join(tmpdir(), "gantry-rpm-"));
+  try {
+    const files = headers.map((bytes, at) => {
+      writeFileSync(join(folder, `${at}`), bytes);
+      return join(folder, `${at}`);
+    });
+    const { status, stderr } = spawnSync("perl", [
+      "-e",
+      BDB_WRITER,
+      join(folder, "db"),
+      `${order}`,
+      ...files,
+    ]);
+    if (status !== 0) throw new Error(String(stderr));
+    return readFileSync(join(folder, "db"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+const hasBdb = spawnSync("perl", ["-MDB_File", "-e", "1"]).status === 0;
+
+describe.skipIf(!hasBdb)("a database of Berkeley DB", () => {
+  const headers = Array.from({ length: 60 }, (_, at) =>
+    header({ 1000: `p${at}`, 1001: "1", 1002: "2" }, (at % 7) * 3000),
+  );
+
+  test("gives its packages, in either byte order, on hash and overflow pages", () => {
+    for (const order of [1234, 4321] as const) {
+      const found = parseRpmBdb(bdb(order, headers), "p", distribution).map(({ name }) => name);
+      expect(found.toSorted()).toEqual(headers.map((_, at) => `p${at}`).toSorted());
+    }
+  });
+
+  test("is refused when it is none, when values share pages, and whatever bytes are changed", () => {
+    const file = bdb(1234, headers.slice(0, 12));
+    expect(() => parseRpmBdb(Buffer.alloc(8192), "p", distribution)).toThrow("no hash of Berkeley DB");
+    const circle = Buffer.from(file);
+    for (let at = 4096; at < file.length; at += 4096)
+      if (file[at + 25] === 7) circle.writeUInt32LE(at / 4096, at + 16);
+    expect(() => parseRpmBdb(circle, "p", distribution)).toThrow("on a page of something else");
+    refusesChanges(file, parseRpmBdb);
+  });
+});
+
 test("a page that is its own child, or the record's next one, ends in a refusal", () => {
   const file = sqlite(`PRAGMA page_size=512; ${TABLE}`, [header({ 1000: "a", 1001: "1" }, 9000)]);
   const pages = file.length / 512;
@@ -154,17 +211,21 @@ test("whatever bytes are changed, the answer is packages or a refusal", () => {
     header({ 1000: "a", 1001: "1", 1002: "2", 1003: 1 }, 2000),
     header({ 1000: "b", 1001: "1" }),
   ]);
+  refusesChanges(file, parseRpmSqlite);
+});
+
+function refusesChanges(file: Buffer, parse: typeof parseRpmSqlite): void {
   const change = fc.tuple(fc.nat(file.length - 1), fc.nat(255));
   fc.assert(
     fc.property(fc.array(change, { minLength: 1, maxLength: 20 }), (changes) => {
       const damaged = Buffer.from(file);
       for (const [at, byte] of changes) damaged[at] = byte;
       try {
-        parseRpmSqlite(damaged, "p", distribution);
+        parse(damaged, "p", distribution);
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
       }
     }),
     { numRuns: 3000 },
   );
-});
+}

@@ -1,4 +1,5 @@
 import { type Distribution, encoded, type Package } from "../package.ts";
+import { readBdb } from "./bdb.ts";
 import { parseRpmHeader, type RpmHeader } from "./header.ts";
 import { readNdb } from "./ndb.ts";
 import { readTable } from "./sqlite-table.ts";
@@ -14,6 +15,10 @@ export function parseRpmSqlite(file: Buffer, path: string, distribution: Distrib
 /** The packages of rpm's database in its own form (Packages.db). Throws invalid. */
 export const parseRpmNdb = (file: Buffer, path: string, distribution: Distribution): Package[] =>
   packagesOf([...readNdb(file)].map(parseRpmHeader), path, distribution);
+
+/** The packages of rpm's database in the format of Berkeley DB (Packages). Throws invalid. */
+export const parseRpmBdb = (file: Buffer, path: string, distribution: Distribution): Package[] =>
+  packagesOf([...readBdb(file)].map(parseRpmHeader), path, distribution);
 
 function packagesOf(headers: readonly RpmHeader[], path: string, { id, versionId }: Distribution): Package[] {
   return headers.flatMap(({ name, version, release, epoch, architecture, license }) => {
