@@ -1,2 +1,3 @@
 /** Apart from the rest of the folder, whose modules (node:crypto above all) would double the start of a client. */
-export { type ByteChannel, type ChannelAddress, connectChannel, type TlsOptions } from "./byte-channel.ts";
+export { connectChannel } from "./byte-channel.ts";
+export type { ByteChannel, ChannelAddress, TlsOptions } from "./channel.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
-import type { ByteChannel, TlsOptions } from "./byte-channel.ts";
+import type { ByteChannel, TlsOptions } from "./channel.ts";
 
 /** Connect with TLS, by the runtime's own sockets. Rejects with an error that has a `code`, for certificates OpenSSL's. */
 export async function connectTls(host: string, port: number, tls: TlsOptions): Promise<ByteChannel> {
