@@ -39,7 +39,12 @@ const KIND = {
   ASK: 7,
   REPLY: 8,
   FORGET: 9,
+  VERSION: 10,
 } as const;
+/** What this build speaks with the process. A frame that is added or changed makes it another one. */
+const VERSION = "2";
+/** No namespace: its key is none that is ever opened. */
+const NOWHERE = { key: 0xffff_ffff_ffff_ffffn, namespace: "/", port: 0 } as const;
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = 9;
 const TOKEN_BYTES = 8;
@@ -52,10 +57,35 @@ export interface NamesRelayOptions {
   readonly respond: Responder;
 }
 
-/** Connect to the process, which is started where there is none. */
+/**
+ * Connect to the process, which is started where there is none. One of another build is let go first: it closes its sockets,
+ * which `retain` opens again in the new one; names stay known, for they are the daemon's.
+ */
 export async function openNamesRelay(options: NamesRelayOptions): Promise<NamesRelay> {
-  const socket = (await connectTo(options.socketPath)) ?? (await startRelay(options));
-  return relayOver(socket, options.respond);
+  const found = await connectTo(options.socketPath);
+  if (found !== undefined) {
+    const relay = relayOver(found, options.respond);
+    if ((await relay.version()) === VERSION) return relay;
+    await relay.retain([]);
+    await relay.hangUp();
+    await untilGone(options.socketPath);
+  }
+  return relayOver(await startRelay(options), options.respond);
+}
+
+interface HelperOfAnyBuild extends NamesRelay {
+  /** "" of one from before there were versions: it passes the question over, and answers the next. */
+  version(): Promise<string>;
+  /** Resolves when it has hung up too. */
+  hangUp(): Promise<void>;
+}
+
+/** It has hung up, and so is about to end: a connection that it still gets ends with it. */
+async function untilGone(path: string): Promise<void> {
+  for (let socket = await connectTo(path); socket !== undefined; socket = await connectTo(path)) {
+    socket.on("error", () => undefined).resume();
+    if (!socket.closed) await once(socket, "close");
+  }
 }
 
 async function connectTo(path: string): Promise<Socket | undefined> {
@@ -70,7 +100,7 @@ async function connectTo(path: string): Promise<Socket | undefined> {
 }
 
 async function startRelay({ shimPath, socketPath }: NamesRelayOptions): Promise<Socket> {
-  const helper = spawn(shimPath, ["names", socketPath], {
+  const helper = spawn(shimPath, ["names", socketPath, VERSION], {
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
     cwd: "/",
@@ -87,7 +117,8 @@ async function startRelay({ shimPath, socketPath }: NamesRelayOptions): Promise<
   return socket;
 }
 
-function relayOver(socket: Socket, respond: Responder): NamesRelay {
+function relayOver(socket: Socket, respond: Responder): HelperOfAnyBuild {
+  let spoken = "";
   const opening = new Map<bigint, (errno: number) => void>();
   /** By token: questions to servers; "reply" comes with what arrived, empty at the end. */
   const asking = new Map<bigint, EventEmitter>();
@@ -123,6 +154,7 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
     const kind = frame[0];
     const key = frame.readBigUInt64LE(1);
     const body = frame.subarray(HEAD_BYTES);
+    if (kind === KIND.VERSION) spoken = body.toString("utf8");
     if (kind === KIND.OPEN) opening.get(key)?.(body.readUInt32LE(0));
     if (kind === KIND.REPLY) {
       const arrived = Buffer.from(body.subarray(TOKEN_BYTES));
@@ -171,6 +203,17 @@ function relayOver(socket: Socket, respond: Responder): NamesRelay {
 
   return {
     open,
+    async version() {
+      send(KIND.VERSION, NOWHERE.key);
+      await open(NOWHERE.key, NOWHERE.namespace, NOWHERE.port).catch(() => undefined);
+      return spoken;
+    },
+    async hangUp() {
+      if (socket.destroyed) return;
+      const closed = once(socket, "close");
+      socket.end();
+      await closed;
+    },
     close: (key) => send(KIND.CLOSE, key),
     async retain(places) {
       send(KIND.BEGIN, 0n);
