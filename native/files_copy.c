@@ -15,10 +15,10 @@
 
 #include "archive_attributes.h"
 #include "archive_tree.h"
+#include "archive_unpack.h"
 #include "cleanup.h"
 #include "files_view.h"
 #include "owners.h"
-#include "unpack_plain.h"
 
 enum { MAX_FIELDS = 9 };
 

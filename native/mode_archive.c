@@ -10,7 +10,7 @@
  * --view stdin   a plan of mounts (container_view.h) comes first on stdin
  * --process PID  the container runs; --group is its control group
  * --name NAME    what names in the tar begin with
- * --keep-kinds yes, --rename-from OLD --rename-to NEW: see unpack_plain.h
+ * --keep-kinds yes, --rename-from OLD --rename-to NEW: see archive_unpack.h
  * --owner USER[:GROUP] | self   whose all of it becomes; names are looked up in the container
  * Exit codes: 66 nothing is at PATH (EX_NOINPUT), 77 it is read-only (EX_NOPERM), else as archive_failure.h.
  */
@@ -26,12 +26,12 @@
 
 #include "archive_pack.h"
 #include "archive_tree.h"
+#include "archive_unpack.h"
 #include "cleanup.h"
 #include "container_view.h"
 #include "files_view.h"
 #include "modes.h"
 #include "rootpath.h"
-#include "unpack_plain.h"
 #include "users.h"
 
 enum { NOTHING_THERE = 66, READ_ONLY = 77, PLAN_TOTAL_AT = 16 };

@@ -4,7 +4,6 @@
  * Descriptor 3 is the first control connection. With a number behind the folder that one is, the plan comes from the
  * next, and all below it (stdio and more) may be passed on to the process. The phases of a plan are told in ARCHITECTURE.md.
  */
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -32,6 +31,7 @@
 #include "device_filter.h"
 #include "exit_record.h"
 #include "handoff.h"
+#include "launch_dialogue.h"
 #include "logfile.h"
 #include "modes.h"
 #include "netlink_send.h"
@@ -247,91 +247,6 @@ static int run_link(const struct operation *op) {
     return 0;
 }
 
-static int receive(struct sync_message *message, int *fd) {
-    struct iovec part = {message, sizeof *message};
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-    ssize_t size;
-    do size = recvmsg(task.sync, &head, MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
-    if (size != sizeof *message) return -1;
-    struct cmsghdr *item = CMSG_FIRSTHDR(&head);
-    *fd = -1;
-    if (item && item->cmsg_type == SCM_RIGHTS) memcpy(fd, CMSG_DATA(item), sizeof *fd);
-    return 0;
-}
-
-/* Whoever asked for the launch runs programs of its own now; anything but its word to go on is a refusal. */
-static int await_hooks(void) {
-    struct sync_message message = {.kind = SYNC_GO};
-    uint32_t pid = htobe32((uint32_t)task.pid);
-    uint8_t head[FRAME_HEAD_BYTES];
-    send_frame(control_fd, FRAME_HOOKS, &pid, sizeof pid);
-    ssize_t got;
-    do got = recv(control_fd, head, sizeof head, MSG_WAITALL);
-    while (got < 0 && errno == EINTR);
-    if (got != sizeof head || head[0] != FRAME_CONTINUE) return fail_with(&failure, ECANCELED, "a hook failed", "");
-    return send(task.sync, &message, sizeof message, MSG_NOSIGNAL) < 0 ? fail(&failure, "send", "to the new process") : 0;
-}
-
-/* The new process works through its phase; hear what it says until it stands before execve. */
-static int await_ready(void) {
-    struct sync_message message = {.kind = SYNC_GO};
-    if (send(task.sync, &message, sizeof message, MSG_NOSIGNAL) < 0) return fail(&failure, "send", "to the new process");
-    for (;;) {
-        int fd;
-        if (receive(&message, &fd)) return fail_with(&failure, ECHILD, "the new process was killed before it ran", "");
-        switch (message.kind) {
-        case SYNC_MASTER: {
-            const struct operation *socket = find(OP_CONSOLE_SOCKET);
-            if (socket) {
-                int handed = handoff_console(socket->f[0].s, fd, &failure);
-                close(fd);
-                if (handed) return -1;
-                break;
-            }
-            task.master = fd;
-            if (fcntl(fd, F_SETFL, O_NONBLOCK)) return fail(&failure, "fcntl", "O_NONBLOCK");
-            break;
-        }
-        case SYNC_HOOKS:
-            if (await_hooks()) return -1;
-            break;
-        case SYNC_WARNING: send_failure(control_fd, FRAME_WARNING, &message.failure); break;
-        case SYNC_FAILED: failure = message.failure; return -1;
-        case SYNC_READY: return 0;
-        }
-    }
-}
-
-/* A shim that leaves hears of the process's execve, or of why there was none, unless that comes only later. */
-static int await_executed(void) {
-    struct sync_message message;
-    int fd;
-    if (container.start_listener >= 0 || receive(&message, &fd)) return 0;
-    if (message.kind == SYNC_FAILED) failure = message.failure;
-    return message.kind == SYNC_FAILED ? -1 : 0;
-}
-
-/* The command of another runtime runs now, and is waited for: what it leaves behind is the new process. */
-static int await_runtime(const struct operation *op) {
-    struct sync_message message;
-    int fd, status;
-    if (receive(&message, &fd) == 0 && message.kind == SYNC_FAILED) {
-        failure = message.failure;
-        return -1;
-    }
-    close(task.sync);
-    task.sync = -1;
-    while (waitpid(task.pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    failure = (struct failure){.index = op->index, .code = op->code};
-    return adoption_complete(&task, op, status, &failure);
-}
-
 /*
  * With its last mount an overlay is synced, and the whole file system below it with it: without this descriptor the end
  * of the process would wait for the disk. It is closed with the shim, when everybody knows of that end.
@@ -356,11 +271,12 @@ static int launch(void) {
         failure = (struct failure){.index = i, .code = plan.operations[i].code};
         if (run_link(&plan.operations[i])) return -1;
     }
-    if (await_ready()) return -1;
+    if (launch_await_ready(&task, &plan, control_fd, &failure)) return -1;
     const struct operation *adopt = find(OP_ADOPT);
-    if (adopt && adopt->f[2].u == ADOPT_AT_LAUNCH) return await_runtime(adopt);
+    if (adopt && adopt->f[2].u == ADOPT_AT_LAUNCH) return launch_await_runtime(&task, adopt, &failure);
     if (find(OP_ROOTFS_OVERLAY) && !(plan.flags & PLAN_LEAVE)) hold_root();
-    return plan.flags & PLAN_LEAVE ? await_executed() : 0;
+    if (!(plan.flags & PLAN_LEAVE) || container.start_listener >= 0) return 0;
+    return launch_await_executed(&task, &failure);
 }
 
 static void undo(void) {

@@ -18,354 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "archive_attributes.h"
-#include "archive_source.h"
-#include "archive_tar.h"
-#include "archive_tree.h"
+#include "archive_unpack.h"
 #include "modes.h"
 #include "owners.h"
-#include "unpack_plain.h"
-#include "overlay_notes.h"
 
-enum { MAX_LOWER = 512, HOLE = 16 << 10 };
+enum { MAX_LOWER = 512 };
 
-static const char WHITEOUT[] = ".wh.", WHITEOUT_META[] = ".wh..wh.", OPAQUE[] = ".wh..wh..opq";
-
-/* The time of a folder changes with everything made in it, so it is set at the end. */
-struct folder_time {
-    char *path;
-    struct timespec mtime;
-};
-
-struct unpack {
-    struct archive_source *source;
-    struct archive_tree tree;
-    struct folder_time *folders;
-    size_t folder_count;
-    /* No layer: names of whiteouts mean nothing. */
-    bool plain;
-    /* How a whole tree is unpacked into, or NULL. */
-    const struct unpack_target *target;
-    uint64_t file_bytes, entries;
-    /* The failure names its entry already. */
-    bool named;
-    struct archive_failure failure;
-};
-
-static int remember_time(struct unpack *unpack, const char *path, struct timespec mtime) {
-    if ((unpack->folder_count & (unpack->folder_count - 1)) == 0) {
-        size_t room = unpack->folder_count == 0 ? 1 : unpack->folder_count * 2;
-        struct folder_time *grown = realloc(unpack->folders, room * sizeof *grown);
-        if (grown == NULL) return archive_fail_errno(&unpack->failure, errno, "memory for folders");
-        unpack->folders = grown;
-    }
-    char *copy = strdup(path);
-    if (copy == NULL) return archive_fail_errno(&unpack->failure, errno, "memory for folders");
-    unpack->folders[unpack->folder_count++] = (struct folder_time){.path = copy, .mtime = mtime};
-    return 0;
-}
-
-static int set_folder_times(struct unpack *unpack) {
-    for (size_t i = 0; i < unpack->folder_count; i++) {
-        int fd = tree_open_made(&unpack->tree, unpack->folders[i].path);
-        if (fd < 0) continue; /* A later entry of the archive has replaced it. */
-        struct timespec times[2] = {unpack->folders[i].mtime, unpack->folders[i].mtime};
-        int result = futimens(fd, times);
-        int error = errno;
-        close(fd);
-        if (result < 0) return archive_fail_errno(&unpack->failure, error, "utimensat of a folder");
-    }
-    return 0;
-}
-
-/* Where the target says so, a folder stays a folder and anything else something else. */
-static int refuse_change_of_kind(struct unpack *unpack, const struct stat *found, bool to_folder, const struct tree_place *place) {
-    if (unpack->target == NULL || !unpack->target->keep_kinds || S_ISDIR(found->st_mode) == to_folder) return 0;
-    char name[320], folder[320];
-    archive_printable(place->path, name, sizeof name);
-    archive_printable(unpack->target->shown, folder, sizeof folder);
-    unpack->named = true;
-    return archive_fail(&unpack->failure, ARCHIVE_BAD, "cannot overwrite %sdirectory \"%s%s%s\" with %sdirectory \"%s\"",
-                        to_folder ? "non-" : "", folder, strcmp(folder, "/") == 0 ? "" : "/", name, to_folder ? "" : "non-", folder);
-}
-
-/* Make room for a new entry. 1 when a whiteout of the same layer was in its place, else 0. */
-static int replace(struct unpack *unpack, struct tree_place *place, const char *raw) {
-    struct stat status = {0};
-    bool whiteout = fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                    S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
-    if (refuse_change_of_kind(unpack, &status, false, place) < 0) return -1;
-    int removed = tree_remove(&unpack->tree, place);
-    if (removed < 0) return -1;
-    if (removed > 0) {
-        tree_forget_parents(&unpack->tree);
-        if (tree_locate(&unpack->tree, raw, true, place) < 0) return -1;
-    }
-    return whiteout ? 1 : 0;
-}
-
-static int make_folder(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
-    bool fresh = true, hidden = false;
-    if (*place->name == 0) {
-        /* A folder that is there already keeps what it is: only what the archive brings goes into it. */
-        if (unpack->target != NULL) return 0;
-        fresh = false;
-    } else if (mkdirat(place->parent, place->name, entry->mode) < 0) {
-        if (errno != EEXIST) return archive_fail_errno(&unpack->failure, errno, "mkdir");
-        struct stat status;
-        if (fstatat(place->parent, place->name, &status, AT_SYMLINK_NOFOLLOW) < 0)
-            return archive_fail_errno(&unpack->failure, errno, "stat");
-        fresh = !S_ISDIR(status.st_mode);
-        if (fresh && refuse_change_of_kind(unpack, &status, true, place) < 0) return -1;
-        if (fresh) {
-            int replaced = replace(unpack, place, entry->path);
-            if (replaced < 0) return -1;
-            hidden = replaced > 0;
-            if (mkdirat(place->parent, place->name, entry->mode) < 0)
-                return archive_fail_errno(&unpack->failure, errno, "mkdir");
-        }
-    }
-    int fd = unpack->target == NULL ? tree_open(place->parent, place->name, O_RDONLY | O_DIRECTORY)
-                                    : tree_open_across(place->parent, place->name, O_RDONLY | O_DIRECTORY);
-    if (fd < 0) return archive_fail_errno(&unpack->failure, errno, "open of the folder");
-    int result = attributes_apply_open(fd, entry, fresh, place->parent_setgid, &unpack->failure);
-    if (result == 0 && hidden) result = attributes_set_opaque(fd, &unpack->failure);
-    close(fd);
-    if (!fresh) tree_forget_parents(&unpack->tree); /* Its setgid bit may have changed. */
-    return result < 0 ? -1 : remember_time(unpack, place->path, entry->mtime);
-}
-
-static int write_all(int fd, const unsigned char *bytes, size_t length, uint64_t offset, struct archive_failure *failure) {
-    while (length > 0) {
-        ssize_t count = pwrite(fd, bytes, length, (off_t)offset);
-        if (count < 0) {
-            if (errno == EINTR) continue;
-            return archive_fail_errno(failure, errno, "write");
-        }
-        bytes += count;
-        length -= (size_t)count;
-        offset += (uint64_t)count;
-    }
-    return 0;
-}
-
-static bool all_zero(const unsigned char *bytes, size_t length) {
-    return *bytes == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
-
-/* The bytes in front of the first whole piece of zeros. */
-static size_t before_hole(const unsigned char *bytes, size_t length, uint64_t offset) {
-    for (size_t at = (HOLE - offset % HOLE) % HOLE; at + HOLE <= length; at += HOLE)
-        if (all_zero(bytes + at, HOLE)) return at;
-    return length;
-}
-
-/* Whole pieces of zeros are left out of a new file, so that one that was sparse before it came into a layer is so again. */
-static int write_around_holes(int fd, const unsigned char *bytes, size_t length, uint64_t offset, struct archive_failure *failure) {
-    while (length > 0) {
-        size_t part = before_hole(bytes, length, offset);
-        if (part == 0) part = HOLE;
-        else if (write_all(fd, bytes, part, offset, failure) < 0) return -1;
-        bytes += part;
-        length -= part;
-        offset += part;
-    }
-    return 0;
-}
-
-static int write_extent(struct unpack *unpack, struct tar_entry *entry, int fd, uint64_t offset, uint64_t length) {
-    while (length > 0) {
-        const unsigned char *bytes;
-        int64_t available = source_peek(unpack->source, &bytes);
-        if (available < 0) return -1;
-        if (available == 0) return archive_fail(&unpack->failure, ARCHIVE_BAD, "unexpected end of the archive");
-        size_t part = (uint64_t)available < length ? (size_t)available : (size_t)length;
-        if (write_around_holes(fd, bytes, part, offset, &unpack->failure) < 0) return -1;
-        source_take(unpack->source, part);
-        offset += part;
-        length -= part;
-        entry->stored -= part;
-    }
-    return 0;
-}
-
-static int write_data(struct unpack *unpack, struct tar_entry *entry, int fd) {
-    if (!entry->sparse && write_extent(unpack, entry, fd, 0, entry->size) < 0) return -1;
-    /* A hole at the end is no write. */
-    bool may_have_holes = entry->sparse || entry->size >= HOLE;
-    if (may_have_holes && ftruncate(fd, (off_t)entry->size) < 0) return archive_fail_errno(&unpack->failure, errno, "ftruncate");
-    for (size_t i = 0; i < entry->extent_count; i++)
-        if (write_extent(unpack, entry, fd, entry->extents[i].offset, entry->extents[i].length) < 0) return -1;
-    return 0;
-}
-
-static int make_file(struct unpack *unpack, struct tree_place *place, struct tar_entry *entry) {
-    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(place->parent, place->name, flags, entry->mode);
-    if (fd < 0 && errno == EEXIST) {
-        if (replace(unpack, place, entry->path) < 0) return -1;
-        fd = openat(place->parent, place->name, flags, entry->mode);
-    }
-    if (fd < 0) return archive_fail_errno(&unpack->failure, errno, "open for writing");
-    struct timespec times[2] = {entry->mtime, entry->mtime};
-    uint64_t size = entry->size;
-    int result = write_data(unpack, entry, fd);
-    /* Attributes after the data: a write clears setuid and security.capability. */
-    if (result == 0) result = attributes_apply_open(fd, entry, true, place->parent_setgid, &unpack->failure);
-    if (result == 0 && futimens(fd, times) < 0) result = archive_fail_errno(&unpack->failure, errno, "utimensat");
-    if (close(fd) < 0 && result == 0) result = archive_fail_errno(&unpack->failure, errno, "close");
-    unpack->file_bytes += size;
-    return result;
-}
-
-/*
- * A hard link's header has attributes of its own. They are the file's from then on, as with containerd and Docker: the last
- * name of a file tells what it is.
- */
-static int make_hard_link(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
-    struct tree_place target;
-    int located = tree_locate(&unpack->tree, entry->link, false, &target);
-    if (located == -1) return -1;
-    if (located == -ENOENT || *target.name == 0)
-        return archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link to a file that is not in this layer");
-    if (strcmp(target.path, place->path) == 0) return 0;
-    /* The cache may have closed the parent while the target's was opened. */
-    int from = fcntl(target.parent, F_DUPFD_CLOEXEC, 3);
-    if (from < 0) return archive_fail_errno(&unpack->failure, errno, "open of the link's target");
-    int result = tree_locate(&unpack->tree, entry->path, true, place);
-    if (result == 0 && linkat(from, target.name, place->parent, place->name, 0) < 0) {
-        if (errno == EEXIST) {
-            result = replace(unpack, place, entry->path) < 0 ? -1 : 0;
-            if (result == 0 && linkat(from, target.name, place->parent, place->name, 0) < 0)
-                result = archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link: %s", strerror(errno));
-        } else {
-            result = errno == ENOENT
-                         ? archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link to a file that is not in this layer")
-                         : archive_fail(&unpack->failure, ARCHIVE_BAD, "hard link: %s", strerror(errno));
-        }
-    }
-    close(from);
-    return result < 0 ? -1 : attributes_apply_named(place, entry, &unpack->failure);
-}
-
-static int make_once(const struct tree_place *place, const struct tar_entry *entry) {
-    switch (entry->type) {
-        case TAR_SYMLINK: return symlinkat(entry->link, place->parent, place->name);
-        case TAR_CHARACTER: return mknodat(place->parent, place->name, S_IFCHR | entry->mode, makedev(entry->major, entry->minor));
-        case TAR_BLOCK_DEVICE: return mknodat(place->parent, place->name, S_IFBLK | entry->mode, makedev(entry->major, entry->minor));
-        default: return mknodat(place->parent, place->name, S_IFIFO | entry->mode, 0);
-    }
-}
-
-static int make_special(struct unpack *unpack, struct tree_place *place, const struct tar_entry *entry) {
-    int result = make_once(place, entry);
-    if (result < 0 && errno == EEXIST) {
-        if (replace(unpack, place, entry->path) < 0) return -1;
-        result = make_once(place, entry);
-    }
-    /* Nobody makes devices in a user namespace; an image that brings some is to be had all the same. */
-    bool device = entry->type == TAR_CHARACTER || entry->type == TAR_BLOCK_DEVICE;
-    if (result < 0 && errno == EPERM && device && in_user_namespace()) return 0;
-    if (result < 0) return archive_fail_errno(&unpack->failure, errno, entry->type == TAR_SYMLINK ? "symlink" : "mknod");
-    return attributes_apply_named(place, entry, &unpack->failure);
-}
-
-/* A whiteout hides what lower layers have; files of its own layer with that name stay (OCI image-spec, layer.md). */
-static int make_whiteout(struct unpack *unpack, const struct tree_place *place) {
-    const char *hidden = place->name + sizeof WHITEOUT - 1;
-    if (strncmp(place->name, WHITEOUT_META, sizeof WHITEOUT_META - 1) == 0) {
-        if (strcmp(place->name, OPAQUE) != 0) return 0;
-        return attributes_set_opaque(place->parent, &unpack->failure);
-    }
-    if (*hidden == 0 || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-        return archive_fail(&unpack->failure, ARCHIVE_BAD, "whiteout without a name");
-    if (mknodat(place->parent, hidden, S_IFCHR, makedev(0, 0)) == 0) return 0;
-    if (errno != EEXIST) return archive_fail_errno(&unpack->failure, errno, "mknod of a whiteout");
-    int folder = tree_open(place->parent, hidden, O_RDONLY | O_DIRECTORY);
-    if (folder < 0) return 0;
-    int result = attributes_set_opaque(folder, &unpack->failure);
-    close(folder);
-    return result;
-}
-
-static int make_entry(struct unpack *unpack, struct tar_entry *entry) {
-    struct tree_place place;
-    if (tree_locate(&unpack->tree, entry->path, true, &place) < 0) return -1;
-    if (!unpack->plain && strncmp(place.name, WHITEOUT, sizeof WHITEOUT - 1) == 0) return make_whiteout(unpack, &place);
-    if (*place.name == 0 && entry->type != TAR_DIRECTORY)
-        return archive_fail(&unpack->failure, ARCHIVE_BAD, "the root of a layer must be a folder");
-    switch (entry->type) {
-        case TAR_DIRECTORY: return make_folder(unpack, &place, entry);
-        case TAR_FILE: return make_file(unpack, &place, entry);
-        case TAR_HARDLINK: return make_hard_link(unpack, &place, entry);
-        default: return make_special(unpack, &place, entry);
-    }
-}
-
-/* Put the entry's name in front of a failure, so that the person sees where in the archive it lies. */
-static void name_failure(struct archive_failure *failure, const char *path) {
-    char name[320], text[sizeof failure->text];
-    memcpy(text, failure->text, sizeof text);
-    archive_printable(path, name, sizeof name);
-    snprintf(failure->text, sizeof failure->text, "%s: %.400s", name, text);
-}
-
-/* The docker client's contexts with a Dockerfile from elsewhere end with the last file's data: no padding, no end mark. */
-static int skip_padding(struct unpack *unpack, uint64_t count) {
-    const unsigned char *bytes;
-    if (!unpack->plain) return source_skip(unpack->source, count) < 0 ? -1 : 0;
-    while (count > 0) {
-        int64_t available = source_peek(unpack->source, &bytes);
-        if (available <= 0) return (int)available;
-        size_t part = (uint64_t)available < count ? (size_t)available : (size_t)count;
-        source_take(unpack->source, part);
-        count -= part;
-    }
-    return 0;
-}
-
-/* "OLD" and "OLD/x" as "NEW" and "NEW/x"; an empty OLD is before every name. */
-static int rename_start(char **path, const char *old, const char *new, struct archive_failure *failure) {
-    size_t length = strlen(old);
-    if (strncmp(*path, old, length) != 0 || (length > 0 && (*path)[length] != 0 && (*path)[length] != '/')) return 0;
-    size_t size = strlen(new) + strlen(*path + length) + 1;
-    char *renamed = malloc(size);
-    if (renamed == NULL) return archive_fail_errno(failure, errno, "memory for a name");
-    snprintf(renamed, size, "%s%s", new, *path + length);
-    free(*path);
-    *path = renamed;
-    return 0;
-}
-
-static int retarget(struct unpack *unpack, struct tar_entry *entry) {
-    const struct unpack_target *target = unpack->target;
-    if (target->owned) {
-        entry->uid = target->uid;
-        entry->gid = target->gid;
-    }
-    if (target->rename_from == NULL) return 0;
-    if (rename_start(&entry->path, target->rename_from, target->rename_to, &unpack->failure) < 0) return -1;
-    if (entry->type != TAR_HARDLINK) return 0;
-    return rename_start(&entry->link, target->rename_from, target->rename_to, &unpack->failure);
-}
-
-static int unpack_all(struct unpack *unpack) {
-    for (;;) {
-        struct tar_entry entry;
-        int got = tar_next(unpack->source, &entry, &unpack->failure);
-        if (got > 0 && unpack->target != NULL && retarget(unpack, &entry) < 0) got = -1;
-        if (got > 0 && make_entry(unpack, &entry) < 0) got = -1;
-        if (got > 0 && source_skip(unpack->source, entry.stored) < 0) got = -1;
-        if (got > 0 && skip_padding(unpack, entry.padding) < 0) got = -1;
-        if (got < 0 && entry.path != NULL && !unpack->named) name_failure(&unpack->failure, entry.path);
-        tar_entry_free(&entry);
-        if (got <= 0) break;
-        unpack->entries++;
-    }
-    return unpack->failure.code == 0 ? set_folder_times(unpack) : -1;
+static int usage(void) {
+    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES [--ratio N]] [--tar FILE] FOLDER\n", stderr);
+    return 2;
 }
 
 static int open_folder(const char *path, struct archive_failure *failure) {
@@ -374,88 +37,52 @@ static int open_folder(const char *path, struct archive_failure *failure) {
     return fd;
 }
 
-static int usage(void) {
-    fputs("usage: gantry-shim unpack [--lower DIR]... [--parents refuse] [--plain yes] [--limit BYTES [--ratio N]] [--tar FILE] FOLDER\n", stderr);
-    return 2;
-}
-
-static int unpack_into(int archive, struct unpack *unpack, struct archive_failure *failure) {
-    unpack->source = source_open(archive, -1, SOURCE_UNLIMITED, &unpack->failure);
-    char digest[65];
-    uint64_t bytes;
-    if (unpack->failure.code == 0) unpack_all(unpack);
-    if (unpack->failure.code == 0) source_finish(unpack->source, digest, &bytes);
-    source_close(unpack->source);
-    tree_forget_parents(&unpack->tree);
-    for (size_t i = 0; i < unpack->folder_count; i++) free(unpack->folders[i].path);
-    free(unpack->folders);
-    if (unpack->failure.code != 0) *failure = unpack->failure;
-    return unpack->failure.code == 0 ? 0 : -1;
-}
-
-int unpack_plain(int archive, int folder, struct archive_failure *failure) {
-    static struct unpack unpack;
-    unpack = (struct unpack){.tree = {.root = folder, .failure = &unpack.failure}, .plain = true};
-    return unpack_into(archive, &unpack, failure);
-}
-
-int unpack_to_target(int archive, const struct unpack_target *target, struct archive_failure *failure) {
-    static struct unpack unpack;
-    unpack = (struct unpack){
-        .tree = {.root = target->folder, .base = target->base, .whole = target->whole, .failure = &unpack.failure},
-        .plain = true,
-        .target = target,
-    };
-    return unpack_into(archive, &unpack, failure);
-}
-
 static bool is_number(const char *text) {
     return *text != 0 && strspn(text, "0123456789") == strlen(text);
 }
 
-int mode_unpack(int argc, char **argv) {
-    static struct unpack unpack;
-    static int lower[MAX_LOWER];
-    int at = 1, copy = -1;
-    struct source_limit limit = SOURCE_UNLIMITED;
-    unpack.tree = (struct archive_tree){.root = -1, .lower = lower, .failure = &unpack.failure};
-    for (; at + 1 < argc && argv[at][0] == '-' && unpack.failure.code == 0; at += 2) {
-        if (strcmp(argv[at], "--lower") == 0 && unpack.tree.lower_count < MAX_LOWER)
-            lower[unpack.tree.lower_count++] = open_folder(argv[at + 1], &unpack.failure);
-        else if (strcmp(argv[at], "--parents") == 0 && strcmp(argv[at + 1], "refuse") == 0)
-            unpack.tree.lower_unknown = true;
-        else if (strcmp(argv[at], "--plain") == 0 && strcmp(argv[at + 1], "yes") == 0)
-            unpack.plain = true;
-        else if (strcmp(argv[at], "--limit") == 0 && is_number(argv[at + 1]))
-            limit.bytes = strtoull(argv[at + 1], NULL, 10);
-        else if (strcmp(argv[at], "--ratio") == 0 && is_number(argv[at + 1]))
-            limit.ratio = strtoull(argv[at + 1], NULL, 10);
-        else if (strcmp(argv[at], "--tar") == 0 && copy < 0) {
-            copy = open(argv[at + 1], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-            if (copy < 0) archive_fail_errno(&unpack.failure, errno, "%.400s", argv[at + 1]);
+static int lower[MAX_LOWER];
+
+/* Gives where the folder is in argv; 0 when the usage is to be shown. */
+static int parse(int argc, char **argv, struct unpack_layer *layer, struct archive_failure *failure) {
+    int at = 1;
+    for (; at + 1 < argc && argv[at][0] == '-' && failure->code == 0; at += 2) {
+        const char *option = argv[at], *value = argv[at + 1];
+        if (strcmp(option, "--lower") == 0 && layer->lower_count < MAX_LOWER)
+            lower[layer->lower_count++] = open_folder(value, failure);
+        else if (strcmp(option, "--parents") == 0 && strcmp(value, "refuse") == 0)
+            layer->lower_unknown = true;
+        else if (strcmp(option, "--plain") == 0 && strcmp(value, "yes") == 0)
+            layer->plain = true;
+        else if (strcmp(option, "--limit") == 0 && is_number(value))
+            layer->limit.bytes = strtoull(value, NULL, 10);
+        else if (strcmp(option, "--ratio") == 0 && is_number(value))
+            layer->limit.ratio = strtoull(value, NULL, 10);
+        else if (strcmp(option, "--tar") == 0 && layer->copy < 0) {
+            layer->copy = open(value, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+            if (layer->copy < 0) archive_fail_errno(failure, errno, "%.400s", value);
         } else
-            return usage();
+            return 0;
     }
-    if (unpack.failure.code == 0 && at + 1 != argc) return usage();
+    return failure->code == 0 && at + 1 != argc ? 0 : at;
+}
+
+int mode_unpack(int argc, char **argv) {
+    struct archive_failure failure = {0};
+    struct unpack_layer layer = {.folder = -1, .lower = lower, .copy = -1, .limit = SOURCE_UNLIMITED};
+    struct unpacked unpacked = {0};
+    int at = parse(argc, argv, &layer, &failure);
+    if (at == 0) return usage();
     umask(0);
     owners_read();
-    if (unpack.failure.code == 0 && (geteuid() != 0 || getegid() != 0))
-        archive_fail(&unpack.failure, ARCHIVE_SYSTEM, "only root can unpack layers: they have owners and devices");
-    char digest[65];
-    uint64_t tar_bytes = 0;
-    if (unpack.failure.code == 0) unpack.tree.root = open_folder(argv[at], &unpack.failure);
-    if (unpack.failure.code == 0) unpack.source = source_open(STDIN_FILENO, copy, limit, &unpack.failure);
-    if (unpack.failure.code == 0) unpack_all(&unpack);
-    bool sourced = unpack.source != NULL && unpack.failure.code != ARCHIVE_SYSTEM && (unpack.failure.code == 0 || copy >= 0);
-    bool whole = sourced && source_finish(unpack.source, digest, &tar_bytes) == 0;
-    source_close(unpack.source);
-    tree_forget_parents(&unpack.tree);
-    for (size_t i = 0; i < unpack.folder_count; i++) free(unpack.folders[i].path);
-    free(unpack.folders);
-    if (unpack.failure.code != 0) {
-        fprintf(stderr, "%s\n", unpack.failure.text);
-        if (!whole) return unpack.failure.code;
+    if (failure.code == 0 && (geteuid() != 0 || getegid() != 0))
+        archive_fail(&failure, ARCHIVE_SYSTEM, "only root can unpack layers: they have owners and devices");
+    if (failure.code == 0) layer.folder = open_folder(argv[at], &failure);
+    if (failure.code == 0) unpack_layer(STDIN_FILENO, &layer, &unpacked, &failure);
+    if (failure.code != 0) {
+        fprintf(stderr, "%s\n", failure.text);
+        if (!unpacked.whole) return failure.code;
     }
-    printf("sha256:%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", digest, tar_bytes, unpack.file_bytes, unpack.entries);
-    return fflush(stdout) == 0 ? unpack.failure.code : ARCHIVE_SYSTEM;
+    printf("sha256:%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", unpacked.digest, unpacked.tar_bytes, unpacked.file_bytes, unpacked.entries);
+    return fflush(stdout) == 0 ? failure.code : ARCHIVE_SYSTEM;
 }
