@@ -6,6 +6,7 @@ const layers = [
   [
     "runtime",
     "snapshot",
+    "quota",
     "content",
     "registry",
     "archive",

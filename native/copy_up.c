@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "disk_limits.h"
 #include "failure.h"
 
 /* Deeper trees than this are refused rather than followed: one pair of descriptors is open for each level. */
@@ -210,7 +211,9 @@ static int fill(int source, int to) {
 int copy_up(int source, int destination, int above) {
     AUTO_FD to = openat(destination, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (to < 0 || (above >= 0 && flock(above, LOCK_EX))) return -1;
-    int failed = fill(source, to), saved = errno;
+    int limits = disk_limits_obey();
+    int failed = limits < 0 ? -1 : fill(source, to), saved = errno;
+    if (limits == 1 && disk_limits_ignore() && !failed) failed = -1, saved = errno;
     if (above >= 0) flock(above, LOCK_UN);
     errno = saved;
     return failed;

@@ -29,6 +29,7 @@
 #include "archive_unpack.h"
 #include "cleanup.h"
 #include "container_view.h"
+#include "disk_limits.h"
 #include "files_view.h"
 #include "modes.h"
 #include "rootpath.h"
@@ -218,6 +219,7 @@ static int put(struct request *request) {
     if (folder < 0 && errno == ENOTDIR) return archive_fail(&request->failure, ARCHIVE_BAD, "extraction point is not a directory");
     if (folder < 0) return failed(request, "lstat");
     if (request->view != NULL && refuse_readonly(request, folder) < 0) return -1;
+    if (disk_limits_obey() < 0) return failed(request, "capset");
     char shown[PATH_MAX + 2];
     snprintf(shown, sizeof shown, "/%s", base);
     struct unpack_target target = {

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "archive_unpack.h"
+#include "disk_limits.h"
 #include "modes.h"
 #include "owners.h"
 
@@ -74,6 +75,7 @@ int mode_unpack(int argc, char **argv) {
     int at = parse(argc, argv, &layer, &failure);
     if (at == 0) return usage();
     umask(0);
+    if (disk_limits_obey() < 0) archive_fail_errno(&failure, errno, "capset");
     owners_read();
     if (failure.code == 0 && (geteuid() != 0 || getegid() != 0))
         archive_fail(&failure, ARCHIVE_SYSTEM, "only root can unpack layers: they have owners and devices");

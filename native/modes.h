@@ -13,6 +13,7 @@ int mode_init(int argc, char **argv);
 int mode_hold(int argc, char **argv);
 int mode_identity(int argc, char **argv);
 int mode_names(int argc, char **argv);
+int mode_quota(int argc, char **argv);
 int mode_rootless(int argc, char **argv);
 int mode_rootless_wait(int argc, char **argv);
 int mode_sync(int argc, char **argv);

@@ -40,7 +40,7 @@ export async function createContainer(
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   mkdirSync(folder, { mode: 0o710 });
   undo.defer(() => context.snapshotter.removeActive(id));
-  await context.snapshotter.prepareActive(id);
+  await context.snapshotter.prepareActive(id, record.definition.layerLimitBytes);
   context.store.transaction(() => {
     context.table.insert(record);
     insertEndpoints();

@@ -34,6 +34,8 @@ export interface ContainerServiceOptions {
   readonly packTree: (folders: readonly string[]) => Readable;
   /** DATA_ROOT/containers: one folder per container with its log and its generated files. */
   readonly folder: string;
+  /** What the writable layer of a container that does not say may take on the disk; undefined: no limit. */
+  readonly layerLimitBytes: number | undefined;
   /** Of the user namespaces that new containers get, unless they ask for the host's. */
   readonly idMaps: IdMaps | undefined;
 }

@@ -12,6 +12,7 @@ import type { ContainerRecord } from "./record.ts";
 import type { CreateRequest } from "./service.ts";
 import {
   discardUnknownLimits,
+  layerLimitOf,
   mergeImageConfig,
   numericUser,
   validateHostConfig,
@@ -44,6 +45,8 @@ export async function draftContainer(
   if (hostConfig.Runtime === "") hostConfig.Runtime = context.runtimes.defaultName;
   context.runtimes.find(hostConfig.Runtime);
   warnings.push(...validateHostConfig(hostConfig, config));
+  const layerLimitBytes = layerLimitOf(hostConfig.StorageOpt, context.layerLimitBytes);
+  if (layerLimitBytes !== undefined) await context.snapshotter.checkLimits();
   context.groups.checkParent(hostConfig.CgroupParent);
   const idMaps = hostConfig.UsernsMode === "host" ? undefined : context.idMaps;
   if (idMaps !== undefined) validateWithUserNamespace(hostConfig);
@@ -67,6 +70,7 @@ export async function draftContainer(
       chainId: image.chainId,
       platform: image.os,
       mounts: [],
+      ...(layerLimitBytes === undefined ? {} : { layerLimitBytes }),
       ...(idMaps === undefined ? {} : { idMaps }),
     },
     state: created(),

@@ -31,6 +31,7 @@ import {
   capabilitiesOf,
   cgroupPathOf,
   parseSecurityOptions,
+  seccompOf,
   shiftedBy,
   viewMountsOf,
 } from "./spec/index.ts";
@@ -147,7 +148,7 @@ export function createLaunchPlanner({
       ...record.definition.hostConfig,
       Privileged: record.definition.hostConfig.Privileged || privileged,
     };
-    const profile = parseSecurityOptions(host).seccomp;
+    const profile = seccompOf(record.definition, host);
     if (profile === undefined) return {};
     const program = await seccomp.compile(profile, new Set(capabilitiesOf(host)));
     return { seccomp: { program, flags: profile.flags } };
@@ -193,7 +194,7 @@ export function createLaunchPlanner({
       };
       const runtime = runtimeOf(record);
       if (runtime !== undefined) {
-        const profile = parseSecurityOptions(hostConfig).seccomp;
+        const profile = seccompOf(record.definition, hostConfig);
         const capabilities = new Set(capabilitiesOf(hostConfig));
         const launch = compileForeign({
           ...common,
@@ -237,7 +238,8 @@ export function createLaunchPlanner({
     rights(record) {
       const { hostConfig } = record.definition;
       const capabilities = capabilitiesOf(hostConfig);
-      const { seccomp: profile, noNewPrivileges } = parseSecurityOptions(hostConfig);
+      const { noNewPrivileges } = parseSecurityOptions(hostConfig);
+      const profile = seccompOf(record.definition, hostConfig);
       return {
         capabilities,
         noNewPrivileges,

@@ -21,6 +21,8 @@ export interface ResolvedMount extends MountPoint {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** A folder of the engine's own, in which owners are the container's ids, whatever these are on the host. */
   readonly ownIds?: boolean;
+  /** A volume whose size is limited. */
+  readonly limited?: boolean;
   /** The volume was made for this container alone and goes with `rm -v`. */
   readonly anonymous: boolean;
 }
@@ -35,6 +37,8 @@ export interface ContainerDefinition {
   readonly chainId: string | undefined;
   readonly mounts: readonly ResolvedMount[];
   readonly platform: string;
+  /** What its writable layer may take on the disk. */
+  readonly layerLimitBytes?: number;
   /** Of its user namespace, for as long as it exists; without them it is in the host's. */
   readonly idMaps?: IdMaps;
 }

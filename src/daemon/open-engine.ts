@@ -17,6 +17,7 @@ import {
   randomHex,
   writeFileAtomic,
 } from "../platform/index.ts";
+import { createFolderQuotas, quotaMigrations } from "../quota/index.ts";
 import {
   parseMirrorRule,
   RegistryNetwork,
@@ -60,6 +61,8 @@ export interface EngineOptions {
   readonly cgroupDriver: "cgroupfs" | "systemd" | undefined;
   /** Other runtimes than the engine's own. */
   readonly runtimes: RuntimesOptions;
+  /** What the writable layer of a container that does not say may take on the disk. */
+  readonly layerLimitBytes: number | undefined;
   /** Ceiling of the build cache. */
   readonly buildCacheBytes: number;
 }
@@ -115,19 +118,29 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
       ...volume.migrations,
       ...imageMigrations,
       ...snapshotMigrations,
+      ...quotaMigrations,
       ...build.buildMigrations,
     ]),
   );
   const events = createEventLog();
   const content = await openContentStore(join(dataRoot, "content"));
   const layers = join(dataRoot, "snapshots");
-  const snapshotter = await createOverlaySnapshotter({ store, root: layers, owner: storedOwners?.root });
+  const quotas = createFolderQuotas({ store, root: dataRoot, shim: shimPath });
+  if (options.layerLimitBytes !== undefined) await quotas.check();
+  const snapshotter = await createOverlaySnapshotter({
+    store,
+    root: layers,
+    quotas,
+    owner: storedOwners?.root,
+  });
   await Promise.all([content.sweep(), snapshotter.sweep()]);
+  for (const sentence of await quotas.restore()) log.warn(sentence);
   const volumes = volume.createVolumeService({
     store,
     root: join(dataRoot, "volumes"),
     events,
     shimPath,
+    quotas,
     owner: storedOwners?.root,
     usedBy: (name) => containers.usersOfVolume(name),
   });
@@ -222,6 +235,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     log,
     packTree: (folders) => packTree(shimPath, folders),
     folder,
+    layerLimitBytes: options.layerLimitBytes,
     idMaps,
   });
   for (const sentence of await images.recover()) log.error(sentence);

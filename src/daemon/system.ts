@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, hostname, release, totalmem } from "node:os";
+import { mountOf } from "../platform/index.ts";
 import type { LimitSupport } from "../runtime/cgroup/index.ts";
 import { OWN_RUNTIME, type Runtimes } from "../runtime/foreign/index.ts";
 import type { InfoReply, VersionReply } from "../wire/index.ts";
@@ -82,7 +83,7 @@ export function describeInfo(facts: EngineFacts): InfoReply {
     Images: facts.images,
     Driver: "overlay2",
     DriverStatus: [
-      ["Backing Filesystem", backingFilesystem(facts.dataRoot)],
+      ["Backing Filesystem", mountOf(facts.dataRoot).type],
       // Overlayfs does not mount over anything else.
       ["Supports d_type", "true"],
       ["Native Overlay Diff", "true"],
@@ -174,16 +175,4 @@ function osRelease(name: string): string {
     .split("\n")
     .find((text) => text.startsWith(`${name}=`));
   return line === undefined ? "" : line.slice(name.length + 1).replaceAll('"', "");
-}
-
-/** Type of the file system below a folder: of the longest mount point in /proc/self/mounts that is a prefix of it. */
-function backingFilesystem(folder: string): string {
-  let best = { point: "", type: "unknown" };
-  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
-    const [, point = "", type = ""] = line.split(" ");
-    const prefix = point.endsWith("/") ? point : `${point}/`;
-    if (point !== "" && `${folder}/`.startsWith(prefix) && point.length >= best.point.length)
-      best = { point, type };
-  }
-  return best.type;
 }

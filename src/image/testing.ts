@@ -8,6 +8,7 @@ import { digestOf, openContentStore } from "../content/index.ts";
 import { createEventLog } from "../events/index.ts";
 import type { Log } from "../log/index.ts";
 import { sourceTreeShimPath } from "../platform/index.ts";
+import { createFolderQuotas, quotaMigrations } from "../quota/index.ts";
 import { RegistryNetwork } from "../registry/index.ts";
 import { createOverlaySnapshotter, snapshotMigrations } from "../snapshot/index.ts";
 import { openStore } from "../store/index.ts";
@@ -19,9 +20,11 @@ const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: ()
 /** An image service on a folder of its own, for tests. Disposing removes everything. */
 export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {}, folder = tmpdir()) {
   const root = mkdtempSync(join(folder, "gantry-image-"));
-  const store = openStore(join(root, "db"), [...snapshotMigrations, ...imageMigrations]);
+  const store = openStore(join(root, "db"), [...snapshotMigrations, ...quotaMigrations, ...imageMigrations]);
   const content = await openContentStore(join(root, "content"));
-  const snapshotter = await createOverlaySnapshotter({ store, root: join(root, "snapshots") });
+  const shim = sourceTreeShimPath();
+  const quotas = createFolderQuotas({ store, root, shim });
+  const snapshotter = await createOverlaySnapshotter({ store, root: join(root, "snapshots"), quotas });
   const events = createEventLog();
   const uses = new Map<string, ImageUse[]>();
   const published: string[] = [];
@@ -29,7 +32,7 @@ export async function openTestEngine(overrides: Partial<ImageServiceOptions> = {
     store,
     content,
     snapshotter,
-    shim: sourceTreeShimPath(),
+    shim,
     folder: root,
     log: SILENT,
     usedBy: (id) => uses.get(id) ?? [],

@@ -2,18 +2,26 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sourceTreeShimPath } from "../platform/index.ts";
+import { createFolderQuotas, quotaMigrations } from "../quota/index.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { createOverlaySnapshotter, type OverlaySnapshotter, snapshotMigrations } from "./index.ts";
 
 let base = "";
 let store: Store;
 let snapshots: OverlaySnapshotter;
+const open = () =>
+  createOverlaySnapshotter({
+    store,
+    root: join(base, "snapshots"),
+    quotas: createFolderQuotas({ store, root: base, shim: sourceTreeShimPath() }),
+  });
 const folders = () => readdirSync(join(base, "snapshots")).sort();
 
 beforeEach(async () => {
   base = mkdtempSync(join(tmpdir(), "gantry-snapshot-"));
-  store = openStore(join(base, "db"), snapshotMigrations);
-  snapshots = await createOverlaySnapshotter({ store, root: join(base, "snapshots") });
+  store = openStore(join(base, "db"), [...snapshotMigrations, ...quotaMigrations]);
+  snapshots = await open();
 });
 afterEach(() => {
   store[Symbol.dispose]();
@@ -139,7 +147,7 @@ describe("after a crash", () => {
     await activate("box", "a");
     await snapshots.prepareLayer("a");
     await snapshots.prepareActive("half");
-    const restarted = await createOverlaySnapshotter({ store, root: join(base, "snapshots") });
+    const restarted = await open();
     await restarted.sweep();
     expect(folders()).toEqual(["1", "2"]);
     const draft = await restarted.prepareLayer(undefined);

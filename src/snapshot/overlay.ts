@@ -2,6 +2,7 @@ import { chown, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { conflict, internal, notFound } from "../errors/index.ts";
 import { removeTree } from "../platform/index.ts";
+import { explainLimited, type FolderQuotas, type QuotaUse } from "../quota/index.ts";
 import type { Store } from "../store/index.ts";
 import { folderBytes } from "./disk-usage.ts";
 import { SnapshotRows } from "./rows.ts";
@@ -26,6 +27,8 @@ export interface OverlaySnapshotter extends Snapshotter {
 export async function createOverlaySnapshotter(options: {
   store: Store;
   root: string;
+  /** Of a folder that `root` lies in. */
+  quotas: FolderQuotas;
   /** Whose a layer's own folder is; the engine's without one. */
   owner?: LayerOwner | undefined;
 }): Promise<OverlaySnapshotter> {
@@ -36,6 +39,7 @@ export async function createOverlaySnapshotter(options: {
     options.store,
     rows,
     options.root,
+    options.quotas,
     Math.max(0, ...rows.numbers(), ...onDisk),
     options.owner,
   );
@@ -50,6 +54,7 @@ class FolderSnapshotter implements OverlaySnapshotter {
   readonly #store: Store;
   readonly #rows: SnapshotRows;
   readonly #root: string;
+  readonly #quotas: FolderQuotas;
   readonly #owner: LayerOwner | undefined;
   #lastNumber: number;
   /** Folders that are being made. */
@@ -62,12 +67,14 @@ class FolderSnapshotter implements OverlaySnapshotter {
     store: Store,
     rows: SnapshotRows,
     root: string,
+    quotas: FolderQuotas,
     lastNumber: number,
     owner: LayerOwner | undefined,
   ) {
     this.#store = store;
     this.#rows = rows;
     this.#root = root;
+    this.#quotas = quotas;
     this.#lastNumber = lastNumber;
     this.#owner = owner;
   }
@@ -165,15 +172,29 @@ class FolderSnapshotter implements OverlaySnapshotter {
     return { [Symbol.dispose]: () => this.#opening.delete(number) };
   }
 
-  async prepareActive(id: string): Promise<void> {
+  async prepareActive(id: string, limitBytes?: number): Promise<void> {
     const number = ++this.#lastNumber;
     using _opening = this.#open(number);
-    await mkdir(join(this.#root, String(number)), { mode: 0o711 });
-    await Promise.all([
-      this.#makeFolder(number),
-      mkdir(join(this.#root, String(number), "work"), { mode: 0o711 }),
-    ]);
+    const folder = join(this.#root, String(number));
+    await mkdir(folder, { mode: 0o711 });
+    // From here on the caller's removeActive takes it back.
     this.#withoutRow.set(id, number);
+    // First: both folders below are made in its project, between which overlayfs moves files.
+    if (limitBytes !== undefined) await this.#quotas.limit(folder, limitBytes);
+    try {
+      await Promise.all([this.#makeFolder(number), mkdir(join(folder, "work"), { mode: 0o711 })]);
+    } catch (error) {
+      throw limitBytes === undefined ? error : explainLimited(error, limitBytes);
+    }
+  }
+
+  checkLimits(): Promise<void> {
+    return this.#quotas.check();
+  }
+
+  async limit(id: string): Promise<QuotaUse | undefined> {
+    const row = this.#rows.active(id);
+    return row === undefined ? undefined : this.#quotas.use(join(this.#root, String(row.number)));
   }
 
   insertActive(id: string, parentChainId: string | undefined): void {
@@ -211,6 +232,7 @@ class FolderSnapshotter implements OverlaySnapshotter {
     const number = this.#withoutRow.get(id);
     if (number === undefined) return;
     await this.#removeFolders(number);
+    await this.#quotas.release(join(this.#root, String(number)));
     this.#withoutRow.delete(id);
   }
 

@@ -7,6 +7,8 @@
  * together or not at all; folders are made before and removed after it, and what a crash leaves is found by `sweep`.
  */
 
+import type { QuotaUse } from "../quota/index.ts";
+
 /** How to put a snapshot's tree together; becomes a `rootfs-overlay` operation. Lower folders topmost first. */
 export interface SnapshotMount {
   readonly lower: readonly string[];
@@ -46,8 +48,14 @@ export interface Snapshotter {
   ): Promise<void>;
   discard(draft: LayerDraft): Promise<void>;
 
-  /** Make the folders of a container's writable layer on top of a chain; `parentChainId` undefined for an empty root. */
-  prepareActive(id: string): Promise<void>;
+  /**
+   * Make the folders of a container's writable layer; with a limit on what they may take on the disk, throws as `checkLimits`.
+   */
+  prepareActive(id: string, limitBytes?: number): Promise<void>;
+  /** Throws unsupported when writable layers cannot be limited here, naming what is missing. */
+  checkLimits(): Promise<void>;
+  /** How far the writable layer has used its limit up; undefined without one. */
+  limit(id: string): Promise<QuotaUse | undefined>;
   /** Write the row; call inside the transaction that writes the container's. */
   insertActive(id: string, parentChainId: string | undefined): void;
   mount(id: string): SnapshotMount;

@@ -31,9 +31,13 @@ export async function unpackInto(
   await unpackLayer({ shim, layer: { stream: archive }, folder, lower: [], plain: true }, signal);
 }
 
-/** Copy a folder with all that its files have; blocks are shared where the file system can. */
+/**
+ * Copy a folder with all that its files have; blocks are shared where the file system can. Without CAP_SYS_RESOURCE, which
+ * ext4 lets write over a limit (quotactl(2)).
+ */
 export async function copyFolder(from: string, to: string): Promise<void> {
-  const child = spawn("cp", ["-a", "--reflink=auto", `${from}/.`, to], {
+  const copy = ["cp", "-a", "--reflink=auto", `${from}/.`, to];
+  const child = spawn("setpriv", ["--bounding-set", "-sys_resource", ...copy], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise<number | null>((resolve, reject) =>

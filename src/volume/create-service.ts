@@ -1,14 +1,15 @@
-import { chownSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { chownSync, existsSync, mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { EventLog } from "../events/index.ts";
 import { keyedMutex, randomHex, removeTree } from "../platform/index.ts";
+import { explainLimited, type FolderQuotas } from "../quota/index.ts";
 import { folderBytes } from "../snapshot/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Filters, VolumeInspect } from "../wire/index.ts";
 import { copyFolder, packFolder, unpackInto } from "./content.ts";
 import { truth, volumeFilter } from "./filters.ts";
-import { isMountVolume, mountVolume, unmountVolume, validateOptions } from "./local-mount.ts";
+import { isMountVolume, limitOf, mountVolume, unmountVolume, validateOptions } from "./local-mount.ts";
 import type { ContainerVolumes, Volume, VolumeRequest, VolumeService, VolumeUse } from "./service.ts";
 import { createVolumeTable } from "./table.ts";
 
@@ -17,6 +18,8 @@ export interface VolumeServiceOptions {
   readonly root: string;
   readonly events: EventLog;
   readonly shimPath: string;
+  /** Of a folder that `root` lies in. */
+  readonly quotas: FolderQuotas;
   /** Whose a new volume is; the engine's without one. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
   /** Ids of the containers, running or not, that have a volume among their mounts. */
@@ -30,7 +33,7 @@ const ANONYMOUS_LABEL = "com.docker.volume.anonymous";
  * One volume is changed by one at a time.
  */
 export function createVolumeService(options: VolumeServiceOptions): VolumeService & ContainerVolumes {
-  const { store, root, events, shimPath, usedBy, owner } = options;
+  const { store, root, events, shimPath, usedBy, owner, quotas } = options;
   const table = createVolumeTable(store);
   const locks = keyedMutex();
   /** Running containers by volume. */
@@ -64,7 +67,9 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
     checkName(name);
     validateOptions(driverOptions);
     const mountpoint = join(root, name, "_data");
-    mkdirSync(mountpoint, { recursive: true, mode: 0o755 });
+    const limitBytes = limitOf({ options: driverOptions });
+    if (limitBytes === undefined) mkdirSync(mountpoint, { recursive: true, mode: 0o755 });
+    else await makeLimited(name, limitBytes);
     if (owner !== undefined) chownSync(mountpoint, owner.uid, owner.gid);
     const volume: Volume = {
       name,
@@ -80,10 +85,33 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
     return volume;
   }
 
+  /** The limit first: what is made in the folder is counted from then on, what is there already never. */
+  async function makeLimited(name: string, limitBytes: number): Promise<void> {
+    await quotas.check();
+    const folder = join(root, name);
+    if (existsSync(folder))
+      throw conflict(
+        `create ${name}: its size cannot be limited, for ${folder} is there already and no volume's: remove it`,
+      );
+    mkdirSync(folder, { mode: 0o755 });
+    try {
+      await quotas.limit(folder, limitBytes);
+      mkdirSync(join(folder, "_data"), { mode: 0o755 });
+    } catch (error) {
+      await removeFolder(name);
+      throw explainLimited(error, limitBytes);
+    }
+  }
+
+  async function removeFolder(name: string): Promise<void> {
+    await removeTree(join(root, name));
+    await quotas.release(join(root, name));
+  }
+
   async function removeUnused(volume: Volume): Promise<void> {
     await unmountIfMounted(volume);
     table.delete(volume.name);
-    await removeTree(join(root, volume.name));
+    await removeFolder(volume.name);
     notify(volume, "destroy");
   }
 
@@ -168,6 +196,9 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
       await unmountIfMounted(volume);
     },
     async reconcile(uses) {
+      // A limit without a volume is of one that was half made or half removed.
+      for (const folder of quotas.limitedIn(root))
+        if (table.get(basename(folder)) === undefined) await removeFolder(basename(folder));
       for (const { name, containerId } of uses)
         users.set(name, (users.get(name) ?? new Set()).add(containerId));
       for (const volume of table.list()) if (!users.has(volume.name)) await unmountIfMounted(volume);

@@ -1,4 +1,4 @@
 export { createVolumeService, type VolumeServiceOptions } from "./create-service.ts";
-export { isMountVolume } from "./local-mount.ts";
+export { isMountVolume, limitOf } from "./local-mount.ts";
 export type * from "./service.ts";
 export { migrations } from "./table.ts";

@@ -13,12 +13,11 @@ const KNOWN = new Set(["type", "device", "o", "size"]);
 /** Check the options of a volume to be made. Throws invalid in Docker's words. */
 export function validateOptions(options: Readonly<Record<string, string>>): void {
   for (const key of Object.keys(options)) if (!KNOWN.has(key)) throw invalid(`invalid option: "${key}"`);
-  if (options.size !== undefined && !(parseBytes(options.size) > 0))
-    throw invalid(`invalid size: '${options.size}'`);
+  if (options.size !== undefined) parseBytes(options.size);
   const { type = "", device = "", o = "" } = options;
-  if (options.size !== undefined && type !== "tmpfs") {
+  if (options.size !== undefined && type !== "" && type !== "tmpfs") {
     throw unsupported(
-      "the option size is supported for volumes of the type tmpfs only: quotas of folders are not supported by this engine",
+      `the option size limits volumes in the engine's own folder and those of the type tmpfs: what a mount of the type ${type} may take is its own file system's affair`,
     );
   }
   if (type === "" && device === "" && o === "") return;
@@ -31,6 +30,12 @@ export function validateOptions(options: Readonly<Record<string, string>>): void
 
 /** Whether something is mounted behind the folder. */
 export const isMountVolume = ({ options }: Pick<Volume, "options">): boolean => (options.type ?? "") !== "";
+
+/** What a volume in the engine's own folder may take on the disk, in bytes; undefined: no limit, which size=0 stands for too. */
+export function limitOf({ options }: Pick<Volume, "options">): number | undefined {
+  if (options.size === undefined || isMountVolume({ options })) return undefined;
+  return parseBytes(options.size) || undefined;
+}
 
 /** File systems of a network, whose server "addr" may name. */
 const OF_NETWORK = new Set(["nfs", "nfs4", "cifs"]);

@@ -50,6 +50,8 @@ export interface ExplainedCgroup {
 export interface ExplainedRoot {
   /** Lowest first; the last is the one that is written to. */
   Layers: { Folder: string; Size: number; CreatedBy: string; Writable: boolean }[];
+  /** What the last may take on the disk, in bytes, and does; null without a limit. */
+  Limit: { Bytes: number; Used: number } | null;
   /** Of the union's mount, as the kernel has them; "" when it is not mounted. */
   MountOptions: string;
 }

@@ -37,6 +37,10 @@ const REFUSALS: readonly (readonly [flags: string, exitCode: number, words: stri
   ["--entrypoint /no/such/program", 127, "no such file or directory"],
   ["--entrypoint /etc/passwd", 126, "permission denied"],
   ["--runtime nope", 125, "unknown or invalid runtime name: nope"],
+  ["--storage-opt size=lots", 125, "invalid size: 'lots'"],
+  ["--storage-opt colour=red", 125, "Unknown option colour"],
+  // Folders of tests lie where nobody has switched project quotas on.
+  ["--storage-opt size=10m", 125, "the file system of"],
   ["--oom-score-adj 2000", 125, "oom score adj"],
 ];
 

@@ -69,6 +69,8 @@ describe("the engine of an ordinary user", () => {
     expect(lstatSync(join(shared, "mine")).uid).toBe(rootless.user.subuid + 32);
     expect(await sh("ls /v", "-v", "kept:/v")).toBe("kept");
     writeFileSync(join(rootless.folder, "secret"), "x", { mode: 0o600 });
+    const { exitCode, stderr } = await rootless.gantry("volume", "create", "-o", "size=1m", "sized");
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("this engine is in a user namespace")]);
     expect(await sh("cat /s 2>&1 || true", "-v", `${rootless.folder}/secret:/s`)).toContain(
       "Permission denied",
     );

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import type { EngineOptions } from "../../daemon/index.ts";
 import { invalid, messageOf, unsupported } from "../../errors/index.ts";
 import { parsePool, type SubnetPool } from "../../network/index.ts";
-import { formatPrefix, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
+import { formatPrefix, parseBytes, parseDecimalBytes, parsePrefix } from "../../units/index.ts";
 import { insideRootless, userPlacesAsOptions } from "./rootless.ts";
 
 /** Where a daemon lives and listens. */
@@ -57,6 +57,7 @@ Options:
                                     host's rules for its own ports too (default "bypass")
       --rootless           Run as an ordinary user, in a user namespace of his, with his places ($XDG_RUNTIME_DIR/gantry.sock,
                            ~/.local/share/gantry, ~/.config/gantry) as defaults
+      --storage-opt list   overlay2.size=SIZE: what a container without a --storage-opt of its own may write to its layer
       --userns-remap string         Run containers in user namespaces with the subordinate ids of "default" (the user
                                     dockremap), USER, USER:GROUP, UID or UID:GID
       --tlscacert, --tlscert, --tlskey string
@@ -114,6 +115,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     enters,
     cgroupDriver,
     usernsRemap: values["userns-remap"] ?? "",
+    layerLimitBytes: layerLimitOf(values["storage-opt"] ?? []),
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
     runtimes: { added: values["add-runtime"] ?? [], defaultName: values["default-runtime"] ?? "" },
     logLevel,
@@ -137,6 +139,17 @@ function cgroupDriverOf(options: readonly string[]): DaemonOptions["cgroupDriver
       "native.cgroupdriver=systemd: systemd does not run on this machine, so it cannot make control groups",
     );
   return driver;
+}
+
+/** "overlay2.size=10G"; the last one counts, and 0 is no limit. Throws invalid in Docker's words. */
+function layerLimitOf(options: readonly string[]): number | undefined {
+  let bytes = 0;
+  for (const option of options) {
+    const [, key = option, value = ""] = /^([^=]*)=(.*)$/s.exec(option) ?? [];
+    if (key !== "overlay2.size") throw invalid(`overlay2: unknown option ${key}`);
+    bytes = parseBytes(value);
+  }
+  return bytes || undefined;
 }
 
 /** The value of a flag that takes one of a few words; the first is the default. */
@@ -218,6 +231,7 @@ function parse(argv: readonly string[]) {
         "exec-opt": { type: "string", multiple: true },
         "add-runtime": { type: "string", multiple: true },
         "default-runtime": { type: "string" },
+        "storage-opt": { type: "string", multiple: true },
         "log-level": { type: "string", short: "l" },
         debug: { type: "boolean" },
         "userns-remap": { type: "string" },

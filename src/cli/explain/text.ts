@@ -118,6 +118,11 @@ function layers({ Root }: ContainerExplanation): string[] {
   ]);
   return [
     ...columns(rows),
+    ...(Root.Limit === null
+      ? []
+      : [
+          `  limited by a disk quota: ${binarySize(Root.Limit.Bytes)}, ${binarySize(Root.Limit.Used)} used by what the container has written`,
+        ]),
     ...(Root.MountOptions === "" ? [] : [`  mounted as overlay with ${Root.MountOptions}`]),
   ];
 }

@@ -214,7 +214,13 @@ async function rootOf(
     CreatedBy: "the engine, for every container: where its mounts go",
     Writable: false,
   };
-  return { Layers: [base, ...layers, { ...own, CreatedBy: "", Writable: true }], MountOptions: "" };
+  const use = isMade ? await context.snapshotter.limit(id) : undefined;
+  const limitBytes = use?.limitBytes ?? definition.layerLimitBytes;
+  return {
+    Layers: [base, ...layers, { ...own, CreatedBy: "", Writable: true }],
+    Limit: limitBytes === undefined ? null : { Bytes: limitBytes, Used: use?.usedBytes ?? 0 },
+    MountOptions: "",
+  };
 }
 
 function seccompOf(

@@ -1,7 +1,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { errnoOf, invalid } from "../../errors/index.ts";
 import type { ImageService } from "../../image/index.ts";
-import { type ContainerVolumes, isMountVolume } from "../../volume/index.ts";
+import { type ContainerVolumes, isMountVolume, limitOf } from "../../volume/index.ts";
 import type { ResolvedMount } from "../record.ts";
 import type { MountRequest } from "./parse.ts";
 
@@ -98,6 +98,7 @@ async function resolveOne(
         ...(request.subpath === "" ? {} : { subpath: request.subpath }),
         copyUp: !request.noCopy && request.subpath === "",
         ownIds: !isMountVolume(volume),
+        ...(limitOf(volume) === undefined ? {} : { limited: true }),
         anonymous: name === "",
       };
     }

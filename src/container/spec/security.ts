@@ -1,7 +1,13 @@
 import { existsSync } from "node:fs";
 import { invalid, unsupported } from "../../errors/index.ts";
-import { DEFAULT_PROFILE, parseSeccompProfile, type SeccompProfile } from "../../runtime/seccomp/index.ts";
+import {
+  DEFAULT_PROFILE,
+  PROJECT_KEEPING_PROFILE,
+  parseSeccompProfile,
+  type SeccompProfile,
+} from "../../runtime/seccomp/index.ts";
 import type { HostConfig } from "../../wire/index.ts";
+import type { ContainerDefinition } from "../record.ts";
 
 export interface SecurityOptions {
   /** undefined: no filter. */
@@ -11,6 +17,16 @@ export interface SecurityOptions {
   readonly systemPathsUnconfined: boolean;
   /** What is asked for and has no effect on this host. */
   readonly warnings: string[];
+}
+
+/** The filter of a container: the engine's own is another one where disk quotas have to hold. */
+export function seccompOf(
+  { layerLimitBytes, mounts }: Pick<ContainerDefinition, "layerLimitBytes" | "mounts">,
+  host: HostConfig,
+): SeccompProfile | undefined {
+  const { seccomp } = parseSecurityOptions(host);
+  const isLimited = layerLimitBytes !== undefined || mounts.some(({ limited }) => limited === true);
+  return isLimited && seccomp === DEFAULT_PROFILE ? PROJECT_KEEPING_PROFILE : seccomp;
 }
 
 /**

@@ -7,10 +7,6 @@ const REFUSALS: readonly [
   sentence: string | ((host: HostConfig) => string),
 ][] = [
   [
-    (host) => Object.keys(host.StorageOpt ?? {}).length > 0,
-    "--storage-opt is not supported: the overlay snapshotter has no quotas",
-  ],
-  [
     (host) => host.VolumeDriver !== "" && host.VolumeDriver !== "local",
     "the only volume driver of this engine is local",
   ],

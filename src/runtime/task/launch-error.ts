@@ -88,6 +88,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTDIR: "not a directory",
   ENOEXEC: "exec format error",
   EINVAL: "invalid argument",
+  EDQUOT: "disk quota exceeded",
   ENOSPC: "no space left on device",
   EBUSY: "device or resource busy",
   ENODEV: "no such device",

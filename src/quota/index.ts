@@ -1,0 +1,7 @@
+export {
+  createFolderQuotas,
+  explainLimited,
+  type FolderQuotas,
+  type QuotaUse,
+  quotaMigrations,
+} from "./folder-quotas.ts";
