@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { AttachedStreams } from "../container/index.ts";
 import { messageOf } from "../errors/index.ts";
@@ -9,6 +10,9 @@ const RAW = "application/vnd.docker.raw-stream";
 const MULTIPLEXED = "application/vnd.docker.multiplexed-stream";
 /** API version from which frames are announced by their own content type. */
 const MULTIPLEXED_SINCE = 142;
+
+/** How long a client may take to close a connection on which nothing more is to come. */
+const LINGER_MS = 2000;
 
 const contentType = (tty: boolean, version: number): string =>
   tty || version < MULTIPLEXED_SINCE ? RAW : MULTIPLEXED;
@@ -26,14 +30,17 @@ export async function hijack(exchange: Exchange, streams: AttachedStreams): Prom
   }
   const { output, input } = streams;
   const finish = () => {
-    socket.destroySoon();
     streams.close().catch(() => socket.destroy());
+    if (input !== undefined) socket.unpipe(input);
+    endGently(socket);
   };
-  socket.on("error", finish);
-  socket.on("close", finish);
-  output.on("error", finish);
-  output.on("end", finish);
-  output.on("close", finish);
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  for (const stream of [socket, output]) {
+    stream.on("error", () => resolve());
+    stream.on("close", resolve);
+  }
+  output.on("end", resolve);
+  over.then(finish);
   output.pipe(socket, { end: false });
   if (input === undefined) {
     socket.resume();
@@ -42,6 +49,19 @@ export async function hijack(exchange: Exchange, streams: AttachedStreams): Prom
   // A process that has closed its stdin no longer reads; its output goes on.
   input.on("error", () => socket.resume());
   socket.pipe(input);
+}
+
+/**
+ * Nothing more is said, and what the client still says is thrown away until it goes as well: of a connection that is
+ * closed with bytes that nobody has read, the kernel tells the other end that it was reset (unix(7), tcp(7)), after
+ * which a client that typed ahead ends with an error.
+ */
+function endGently(socket: Socket): void {
+  socket.end();
+  socket.resume();
+  const limit = setTimeout(() => socket.destroy(), LINGER_MS);
+  if (socket.destroyed) clearTimeout(limit);
+  else socket.once("close", () => clearTimeout(limit));
 }
 
 /** Stream a container's log until it ends or the client goes away. */

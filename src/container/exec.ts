@@ -179,6 +179,7 @@ export function inspectExec(context: ContainerContext, execId: string): ExecInsp
   };
 }
 
+/** Of an exec that is being started, once it has been: a client need not wait for the answer to its start. */
 export async function resizeExec(
   context: ContainerContext,
   id: string,
@@ -186,8 +187,9 @@ export async function resizeExec(
   columns: number,
 ): Promise<void> {
   findExec(context, id);
+  using _lock = await context.locks.acquire(id);
   const task = context.execTasks.get(id);
-  if (task === undefined) throw new EngineError("internal", `exec ${id} is not running`);
+  if (task === undefined) throw conflict(`exec ${id} is not running`);
   await task.resize(rows, columns);
 }
 

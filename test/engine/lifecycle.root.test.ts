@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, type TestDaemon, untilSize } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -87,6 +87,12 @@ test("exec joins the container, with its own exit code, user, directory and term
   expect(await docker("exec", "-u", "5", "-w", "/tmp", "host", "sh", "-c", "id -u; pwd")).toBe("5\n/tmp");
   const { stdout } = await daemon.docker({ input: "y".repeat(500_000) }, "exec", "-i", "host", "wc", "-c");
   expect(stdout.trim()).toBe("500000");
+  // What is sent to a program that has ended is nobody's, and no error of the connection.
+  const unread = Array.from({ length: 8 }, () =>
+    daemon.docker({ input: "y".repeat(500_000) }, "exec", "-i", "host", "true"),
+  );
+  for (const ended of await Promise.all(unread))
+    expect(ended).toEqual({ stdout: "", stderr: "", exitCode: 0 });
   const tty = await daemon.inTerminal(
     { rows: 20, columns: 70 },
     "exec",
@@ -94,7 +100,7 @@ test("exec joins the container, with its own exit code, user, directory and term
     "host",
     "sh",
     "-c",
-    "stty size",
+    `${untilSize(20, 70)}; stty size`,
   );
   expect(tty.stdout).toContain("20 70");
   await docker("rm", "-f", "host");

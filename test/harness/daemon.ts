@@ -5,6 +5,7 @@ import { watch } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runDocker, untilLog, untilOutput } from "./docker-cli.ts";
 import type { TestMachine } from "./machine.ts";
 import { type Finished, type ProgramOptions, runProgram } from "./program.ts";
 import { askPort } from "./sockets.ts";
@@ -17,6 +18,13 @@ export const GANTRY: readonly string[] =
   process.env.GANTRY_UNDER_TEST === undefined
     ? [process.execPath, join(SOURCES, "src/cli/main.ts")]
     : [process.env.GANTRY_UNDER_TEST];
+
+/**
+ * Shell words that wait until the terminal has this size. Docker's clients tell it after the start; only newer ones give
+ * it with the request as well.
+ */
+export const untilSize = (rows: number, columns: number): string =>
+  `until [ "$(stty size)" = "${rows} ${columns}" ]; do usleep 10000; done`;
 
 /** A daemon of its own: own folders, bridge, packet table, control groups. */
 export class TestDaemon implements AsyncDisposable {
@@ -74,10 +82,7 @@ export class TestDaemon implements AsyncDisposable {
 
   /** The docker CLI, against this daemon. The first argument may be its options. */
   docker(...args: (string | ProgramOptions)[]): Promise<Finished> {
-    const [first, ...rest] = args;
-    const options = typeof first === "object" ? first : {};
-    const words = (typeof first === "object" ? rest : args).filter((word) => typeof word === "string");
-    return runProgram("docker", words, { ...options, env: { ...options.env, DOCKER_HOST: this.host } });
+    return runDocker(this.host, args);
   }
 
   /** Gantry's own CLI, against this daemon. */
@@ -159,28 +164,15 @@ export class TestDaemon implements AsyncDisposable {
   /** Until so many events of one kind have come for a container, counted from its creation. */
   async untilEvent({ container, event }: { container: string; event: string }, times: number): Promise<void> {
     const filters = ["--filter", `container=${container}`, "--filter", `event=${event}`];
-    await this.#untilOutput(
+    await untilOutput(
+      this,
       ["events", "--since", "1h", ...filters],
       (text) => text.split("\n").length > times,
     );
   }
 
-  async untilLog(container: string, text: string): Promise<void> {
-    await this.#untilOutput(["logs", "-f", container], (all) => all.includes(text));
-  }
-
-  async #untilOutput(args: readonly string[], enough: (text: string) => boolean): Promise<void> {
-    const child = spawn("docker", args, {
-      env: { ...process.env, DOCKER_HOST: this.host },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    for await (const chunk of child.stdout) {
-      text += String(chunk);
-      if (enough(text)) break;
-    }
-    child.kill("SIGKILL");
-    if (!enough(text)) throw new Error(`docker ${args.join(" ")} ended with: ${text}`);
+  untilLog(container: string, words: string): Promise<void> {
+    return untilLog(this, container, words);
   }
 
   /** Until the daemon has written these words to its log, from now on. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { internal, notFound } from "../../errors/index.ts";
+import { conflict, internal, notFound } from "../../errors/index.ts";
 import { operationName } from "../plan/index.ts";
 import type { ExitStatus, PlanFailure } from "../task.ts";
 import { errnoName, launchErrorOf } from "./launch-error.ts";
@@ -92,6 +92,8 @@ export class ControlConnection {
     body.writeUInt16BE(Math.min(rows, 0xffff), 0);
     body.writeUInt16BE(Math.min(columns, 0xffff), 2);
     const errno = await this.ask(FRAME.RESIZE, body);
+    if (errno !== 0 && errnoName(errno) === "ENOTTY")
+      throw conflict("there is no terminal to resize: the process has none, or has ended");
     if (errno !== 0) throw internal(`the terminal could not be resized: ${errnoName(errno)}`);
   }
 
