@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { Engine } from "../harness/index.ts";
 import { INDEPENDENT, SCENES, type Step } from "./command-scenes.ts";
 import { Comparison, type Replacement } from "./differences.ts";
-import type { Engine } from "./engines.ts";
 import type { Pair } from "./pair.ts";
 import { wordsOf } from "./words.ts";
 

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Finished, runProgram } from "../harness/index.ts";
-import { succeed } from "./engines.ts";
+import { type Finished, runProgram, succeed } from "../harness/index.ts";
 import type { Pair } from "./pair.ts";
 
 /** What there is to copy and what a copy can meet, the same on both sides. */

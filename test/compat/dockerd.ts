@@ -12,7 +12,13 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Finished, type ProgramOptions, runProgram, type TestMachine } from "../harness/index.ts";
+import {
+  type Finished,
+  type ProgramOptions,
+  runDocker,
+  runProgram,
+  type TestMachine,
+} from "../harness/index.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 let count = 0;
@@ -116,10 +122,7 @@ export class Dockerd implements AsyncDisposable {
 
   /** The docker CLI, against this daemon. The first argument may be its options. */
   docker(...args: (string | ProgramOptions)[]): Promise<Finished> {
-    const [first] = args;
-    const options = typeof first === "object" ? first : {};
-    const words = args.filter((word) => typeof word === "string");
-    return runProgram("docker", words, { ...options, env: { ...options.env, DOCKER_HOST: this.host } });
+    return runDocker(this.host, args);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { extract, type Header, pack } from "tar-stream";
-import { runProgram } from "../harness/index.ts";
-import { type Engine, succeed } from "./engines.ts";
+import { type Engine, runProgram, succeed } from "../harness/index.ts";
 
 /** 150 characters, 300 bytes: longer than ustar's name field, and not ASCII. */
 export const LONG_NAME = "ä".repeat(100) + "ж".repeat(20);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, readlinkSync } from "node:fs";
+import { succeed } from "../harness/index.ts";
 import { Comparison, type ExpectedLine, type Replacement } from "./differences.ts";
-import { succeed } from "./engines.ts";
 import type { Pair } from "./pair.ts";
 
 /** What is one engine's own: never the same twice, also with Docker alone. */

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, succeed, type TestDaemon } from "../harness/index.ts";
 import { type Dockerd, startDockerd } from "./dockerd.ts";
-import { copyImage, succeed } from "./engines.ts";
+import { copyImage } from "./engines.ts";
 
 /** Both engines, side by side, with the same image `busybox`. */
 export interface Pair extends AsyncDisposable {

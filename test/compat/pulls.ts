@@ -6,10 +6,10 @@ import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { digestOf } from "../../src/content/index.ts";
 import { tarOf, textFile } from "../../src/image/testing.ts";
+import { type Engine, succeed } from "../harness/index.ts";
 import { DockerRegistry } from "../registry/docker-registry.ts";
 import { FaultyRegistry } from "../registry/faulty-registry.ts";
 import { onLoopbackOf } from "../registry/on-loopback-of.ts";
-import { type Engine, succeed } from "./engines.ts";
 import type { Pair } from "./pair.ts";
 import { wordsOf } from "./words.ts";
 

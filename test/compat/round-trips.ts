@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "../harness/index.ts";
+import { type Engine, runProgram, succeed, testSinceDocker } from "../harness/index.ts";
 import { DockerRegistry } from "../registry/docker-registry.ts";
 import { onLoopbackOf } from "../registry/on-loopback-of.ts";
-import { type Engine, imageId, succeed } from "./engines.ts";
+import { imageId } from "./engines.ts";
 import type { Pair } from "./pair.ts";
 
 const LIMIT = 60_000;
@@ -115,7 +115,7 @@ export function describeRoundTrips(pair: () => Pair): void {
       LIMIT,
     );
 
-    test(
+    testSinceDocker(28, "save --platform")(
       "docker's --platform is heeded by save and load",
       async () => {
         const { gantry } = pair();

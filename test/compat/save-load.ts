@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { runProgram, type TestDaemon } from "../harness/index.ts";
+import { runProgram, succeed, type TestDaemon } from "../harness/index.ts";
 import type { Dockerd } from "./dockerd.ts";
-import { imageId, succeed } from "./engines.ts";
+import { imageId } from "./engines.ts";
 import { buildFixture, layerAttributes, listFiles } from "./fixture.ts";
 import type { Pair } from "./pair.ts";
 

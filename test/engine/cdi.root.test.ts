@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, type TestDaemon, testSinceDocker } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 
@@ -63,21 +63,13 @@ afterAll(async () => {
 const SCRIPT =
   "echo $THING $THING_NAME; cat /usr/lib/thing; echo; true < /dev/thing0 && echo read; true > /dev/thing0 || echo not written";
 
-test("a device of a CDI file brings its nodes, its rights, its mounts and its variables", async () => {
-  for (const client of [daemon.docker.bind(daemon), daemon.gantry.bind(daemon)]) {
-    const { stdout } = await client(
-      "run",
-      "--rm",
-      "--device",
-      "vendor.com/thing=fuse",
-      "busybox",
-      "sh",
-      "-c",
-      SCRIPT,
-    );
-    expect(stdout).toBe("all fuse\nof the vendor\nread\nnot written\n");
-  }
-}, 30_000);
+const given = (client: "docker" | "gantry") => async () => {
+  const flags = ["run", "--rm", "--device", "vendor.com/thing=fuse"];
+  const { stdout } = await daemon[client](...flags, "busybox", "sh", "-c", SCRIPT);
+  expect(stdout).toBe("all fuse\nof the vendor\nread\nnot written\n");
+};
+test("a device of a CDI file brings its nodes, its rights, its mounts and its variables", given("gantry"));
+testSinceDocker(25, "--device of CDI")("and is asked for by the docker CLI too", given("docker"));
 
 test("GPUs are those of the kind nvidia.com/gpu", async () => {
   const gpus = async (value: string) =>
@@ -96,7 +88,7 @@ test("a device that no file describes, or that cannot be given, is refused by na
     ["vendor.com/thing=late", "this engine runs no poststop hooks of devices"],
     ["vendor.com/thing=failing", "error running createRuntime hook #0: /bin/sh: exit status 3: broken"],
   ]) {
-    const { exitCode, stderr } = await daemon.docker(
+    const { exitCode, stderr } = await daemon.gantry(
       "run",
       "--rm",
       "--device",
@@ -110,7 +102,7 @@ test("a device that no file describes, or that cannot be given, is refused by na
 
 test("hooks of a device run at their points of the launch, in their namespaces, with the state", async () => {
   for (const runtime of ["gantry", "runc"]) {
-    const { stdout, stderr } = await daemon.docker(
+    const { stdout, stderr } = await daemon.gantry(
       ..."run --rm -h box --network none --device vendor.com/thing=hooked --runtime".split(" "),
       runtime,
       ..."busybox sh -c".split(" "),

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { GANTRY, startDaemon, type TestDaemon } from "../harness/index.ts";
+import { GANTRY, startDaemon, type TestDaemon, testSinceDocker } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 let folder: string;
@@ -61,20 +61,26 @@ describe("docker cp", () => {
     expect(await inside("cat /scratch/in /data/in")).toBe("in\nin\n");
   });
 
-  test("is told on a terminal by Gantry's client as by Docker's", async () => {
-    const terminal = { rows: 24, columns: 80 };
-    for (const words of [
-      ["cp", join(folder, "note"), "running:/tmp/"],
-      ["cp", "running:/tmp/note", join(folder, "told")],
-      ["cp", "-q", "running:/tmp/note", join(folder, "told")],
-    ]) {
-      const theirs = await daemon.inTerminal(terminal, ...words);
-      const ours = await daemon.inTerminal({ ...terminal, client: GANTRY }, ...words);
-      // What is told on the way is taken back; an archive's size is that of its writer's headers as well.
-      const settled = ({ stdout }: { stdout: string }) =>
-        (stdout.split("\x1b[u\x1b[2K").at(-1) ?? "").replace(/copied \S+/, "copied");
-      expect(settled(ours)).toBe(settled(theirs));
-    }
+  const terminal = { rows: 24, columns: 80 };
+  testSinceDocker(23, "words about cp")(
+    "is told on a terminal by Gantry's client as by Docker's",
+    async () => {
+      for (const words of [
+        ["cp", join(folder, "note"), "running:/tmp/"],
+        ["cp", "running:/tmp/note", join(folder, "told")],
+        ["cp", "-q", "running:/tmp/note", join(folder, "told")],
+      ]) {
+        const theirs = await daemon.inTerminal(terminal, ...words);
+        const ours = await daemon.inTerminal({ ...terminal, client: GANTRY }, ...words);
+        // What is told on the way is taken back; an archive's size is that of its writer's headers as well.
+        const settled = ({ stdout }: { stdout: string }) =>
+          (stdout.split("\x1b[u\x1b[2K").at(-1) ?? "").replace(/copied \S+/, "copied");
+        expect(settled(ours)).toBe(settled(theirs));
+      }
+    },
+  );
+
+  test("is told on a terminal while it goes on", async () => {
     const { stdout } = await daemon.inTerminal(
       { ...terminal, client: GANTRY },
       ...["cp", join(folder, "note"), "running:/tmp/"],
@@ -106,9 +112,11 @@ describe("docker cp", () => {
   }, 60_000);
 
   test("leaves out what the engine mounts", async () => {
-    const { stderr, exitCode } = await daemon.docker("cp", "running:/proc/cpuinfo", "-");
-    expect(stderr).toContain("Could not find the file /proc/cpuinfo in container running");
-    expect(exitCode).toBe(1);
+    expect(await daemon.api("GET", "/containers/running/archive?path=/proc/cpuinfo")).toEqual({
+      status: 404,
+      body: expect.stringContaining("Could not find the file /proc/cpuinfo in container running"),
+    });
+    expect((await daemon.docker("cp", "running:/proc/cpuinfo", "-")).exitCode).toBe(1);
   });
 
   test("puts nothing into what is read-only", async () => {
@@ -137,8 +145,10 @@ describe("docker cp", () => {
     writeFileSync(join(folder, "secret"), "of the host\n");
     await inside(`mkdir -p /trap${folder}; ln -s ../../../../../.. /up; ln -s ${folder} /way`);
     for (const path of [`/up${folder}/secret`, "/way/secret"]) {
-      const { stderr } = await daemon.docker("cp", "-L", `running:${path}`, "-");
-      expect(stderr).toContain(`Could not find the file ${path}`);
+      const { stdout, exitCode } = await daemon.docker("cp", "-L", `running:${path}`, "-");
+      expect([stdout, exitCode]).toEqual(["", 1]);
+      const { body } = await daemon.api("GET", `/containers/running/archive?path=${path}`);
+      expect(body).toContain(`Could not find the file ${path}`);
     }
     const racing =
       "mkdir /a; while true; do ln -sfn / /b; mv -T /b /race; rm -f /race; mv -T /a /race; mv -T /race /a; done";

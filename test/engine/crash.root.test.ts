@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, startWeb, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -47,19 +47,7 @@ test("--rm is kept even when the daemon dies in between", async () => {
 }, 60_000);
 
 test("SIGTERM stops the daemon and no container; published ports and addresses stay with it", async () => {
-  await docker(
-    "run",
-    "-d",
-    "--name",
-    "stays",
-    "-p",
-    "127.0.0.1:0:80",
-    "busybox",
-    "httpd",
-    "-f",
-    "-h",
-    "/etc",
-  );
+  await startWeb(daemon, "stays", "-p", "127.0.0.1:0:80");
   const port =
     (await docker("port", "stays", "80")).split(":").pop() ??
     (await docker(

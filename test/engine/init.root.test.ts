@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, type TestDaemon, untilSize } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -65,7 +65,7 @@ test("an init has the program's rights and none of the shim's descriptors", asyn
 
 test("an init hands the terminal to the program", async () => {
   const { stdout } = await daemon.inTerminal(
-    { rows: 20, columns: 70, input: "stty size; jobs; exit 4\n" },
+    { rows: 20, columns: 70, input: `${untilSize(20, 70)}; stty size; jobs; exit 4\n` },
     "run",
     "--rm",
     "-it",
@@ -73,6 +73,6 @@ test("an init hands the terminal to the program", async () => {
     "busybox",
     "sh",
   );
-  expect(stdout).toContain("20 70");
+  expect(stdout).toContain("\r\n20 70\r\n");
   expect(stdout).not.toContain("can't access tty");
 }, 30_000);

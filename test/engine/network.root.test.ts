@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { startDaemon, startWeb, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -12,10 +12,7 @@ afterAll(async () => {
 const docker = async (...args: string[]) => (await daemon.docker(...args)).stdout.trim();
 
 test("containers on the bridge have an address, a gateway and reach each other", async () => {
-  // Without -f it goes to the background once it listens.
-  const serve = ["sh", "-c", "httpd -h /etc && echo listening; exec sleep 1000"];
-  await docker("run", "-d", "--name", "web", "busybox", ...serve);
-  await daemon.untilLog("web", "listening");
+  await startWeb(daemon, "web");
   const address = await docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "web");
   const gateway = await docker("inspect", "-f", "{{.NetworkSettings.Gateway}}", "web");
   expect(address).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
@@ -28,7 +25,7 @@ test("containers on the bridge have an address, a gateway and reach each other",
     `ip route; wget -qO- http://${address}/hostname`,
   );
   expect(stdout).toContain(`default via ${gateway} dev eth0`);
-  expect(stdout).toContain(await docker("inspect", "-f", "{{.Config.Hostname}}", "web"));
+  expect(stdout).toEndWith("\nweb\n");
   await docker("rm", "-f", "web");
 });
 

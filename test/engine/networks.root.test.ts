@@ -66,7 +66,10 @@ test("a network is made, listed, inspected, and removed when nobody uses it", as
   ).toBe("user 10.201.0.2/24");
   await docker("rm", "-f", "user");
   expect(await docker("network", "rm", "front")).toBe("front");
-  expect(await refusal("network", "inspect", "front")).toContain("network front not found");
+  expect(await daemon.api("GET", "/networks/front")).toEqual({
+    status: 404,
+    body: expect.stringContaining("network front not found"),
+  });
 });
 
 test("containers reach each other by name within a network and not across networks", async () => {
@@ -152,9 +155,9 @@ test.concurrent("static addresses, MACs, ranges and auxiliary addresses are kept
   expect(
     await refusal("run", "--rm", "--network", "fixed", "--ip", "10.211.0.9", "busybox", "true"),
   ).toContain("no configured subnet contains IP address 10.211.0.9");
-  expect(await refusal("run", "--rm", "--ip", "10.210.0.9", "busybox", "true")).toContain(
-    "user specified IP address is supported on user defined networks only",
-  );
+  expect(
+    await refusal("run", "--rm", "--network", "bridge", "--ip", "10.210.0.9", "busybox", "true"),
+  ).toContain("user specified IP address is supported on user defined networks only");
   await docker("rm", "-f", "chosen", "n64", "n66", "n67");
   await docker("network", "rm", "fixed");
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { askWeb, startDaemon, startWeb, succeed, type TestDaemon, webUrl } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -11,11 +11,7 @@ afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
 }, 60_000);
 
-async function docker(...args: string[]): Promise<string> {
-  const { stdout, stderr, exitCode } = await daemon.docker(...args);
-  if (exitCode !== 0) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
-  return stdout.trim();
-}
+const docker = async (...args: string[]) => (await succeed(daemon, ...args)).trim();
 const sleeper = (...options: string[]) => docker("run", "-d", ...options, "busybox", "sleep", "1000");
 const sh = (container: string, script: string) => docker("exec", container, "sh", "-c", script);
 const reaches = async (from: string, address: string) =>
@@ -23,13 +19,7 @@ const reaches = async (from: string, address: string) =>
 const addressOf = (container: string, network: string) =>
   docker("inspect", "-f", `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`, container);
 const host = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: "utf8" });
-/** Serves its name, once this resolves. */
-async function web(name: string, ...options: string[]): Promise<void> {
-  // Without -f it goes to the background when it listens.
-  const serve = ["sh", "-c", "httpd -p 80 -h /etc && echo listening; exec sleep 1000"];
-  await docker("run", "-d", "--name", name, "-h", name, ...options, "busybox", ...serve);
-  await daemon.untilLog(name, "listening");
-}
+const web = (name: string, ...options: string[]) => startWeb(daemon, name, ...options);
 const portOf = async (container: string) =>
   Number(
     await docker(
@@ -40,9 +30,7 @@ const portOf = async (container: string) =>
     ),
   );
 const fetched = async (container: string, from: string, port: number, address: string) =>
-  (
-    await daemon.docker("exec", from, "timeout", "1", "wget", "-qO-", `http://${address}:${port}/hostname`)
-  ).stdout.trim() === container;
+  (await sh(from, askWeb(webUrl(address, port), 1))) === container;
 
 test("published ports are reached from every network and from the container itself; others are not", async () => {
   await docker("network", "create", "first");

@@ -1,9 +1,17 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { startDaemon, TestMachine } from "../harness/index.ts";
+import { expect } from "bun:test";
+import {
+  askWeb,
+  type FirewallBackend,
+  MACHINE,
+  startDaemon,
+  startSurroundings,
+  startWeb,
+  succeed,
+  testWithBothBackends,
+  WORLD,
+  webUrl,
+} from "../harness/index.ts";
 
-/** Where the machine and the world outside meet; documentation ranges, on a link of the test's own. */
-const MACHINE = { 4: "203.0.113.1", 6: "2001:db8:113::1" } as const;
-const WORLD = { 4: "203.0.113.2", 6: "2001:db8:113::2" } as const;
 type Family = 4 | 6;
 /** What is asked where, and who is to answer; "" when nobody is. */
 type Asked = readonly [key: string, url: string, expected: string];
@@ -31,10 +39,6 @@ const CREATE: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 const PUBLISHED: Readonly<Record<string, number>> = { b1: 8001, u1: 8002, s1: 8003, r1: 8004 };
-/** Its name at /hostname, and at /cgi-bin/from the address that the question came from. */
-const SERVE = `mkdir -p /www/cgi-bin; cp /etc/hostname /www
-  printf '#!/bin/sh\necho; echo "$REMOTE_ADDR" | sed "s/.*ffff://; s/[][]//g"' > /www/cgi-bin/from; chmod 755 /www/cgi-bin/from
-  httpd -p [::]:80 -h /www; echo listening; exec sleep 1000`;
 const FAMILIES = [4, 6] as const;
 /** A routed network's ports are not translated. */
 const translated = Object.entries(PUBLISHED).filter(([name]) => name !== "r1");
@@ -83,18 +87,12 @@ function meets(from: string, to: string): boolean {
 }
 
 /** A world and a machine on one link, and on the machine an engine with all the networks and containers. */
-async function createSite(backend: "nftables" | "iptables") {
+async function createSite(backend: FirewallBackend) {
   await using stack = new AsyncDisposableStack();
   const addresses = new Map<string, string>();
   const addressOf = (name: string, family: Family) => addresses.get(`${name}/${family}`) ?? "";
-  const url = (address: string, port: number, path = "hostname") =>
-    `http://${address.includes(":") ? `[${address}]` : address}:${port}/${path}`;
 
-  async function docker(...args: string[]): Promise<string> {
-    const { stdout, stderr, exitCode } = await daemon.docker({ limitMs: 30_000 }, ...args);
-    if (exitCode !== 0) throw new Error(`${backend}: docker ${args.join(" ")}: ${stderr}`);
-    return stdout.trim();
-  }
+  const docker = async (...args: string[]) => (await succeed(daemon, ...args)).trim();
 
   /**
    * A script that asks all of these at once, and says who answers what. What is to be reached has time on a busy
@@ -102,10 +100,7 @@ async function createSite(backend: "nftables" | "iptables") {
    */
   const askAll = (asked: readonly Asked[]) =>
     `${asked
-      .map(
-        ([key, where, expected]) =>
-          `(echo "${key} $(timeout ${expected === "" ? 1 : 30} busybox wget -qO- ${where} 2>/dev/null)") &`,
-      )
+      .map(([key, where, expected]) => `(echo "${key} $(${askWeb(where, expected === "" ? 1 : 30)})") &`)
       .join("\n")}\nwait`;
   /** Ask from a place that runs scripts, and expect every answer. */
   async function expectAnswers(
@@ -124,21 +119,8 @@ async function createSite(backend: "nftables" | "iptables") {
   const askFromMachine = (asked: readonly Asked[]) =>
     expectAnswers("machine", (script) => machine.sh(script), asked);
 
-  const world = stack.use(await TestMachine.start());
-  const machine = stack.use(
-    await TestMachine.start(`
-      echo 0 > /proc/sys/net/ipv4/ip_forward
-      ip link add out type veth peer name in netns ${world.pid}
-      ip addr add ${MACHINE[4]}/24 dev out
-      ip addr add ${MACHINE[6]}/64 dev out nodad
-      ip link set out up`),
-  );
+  const { world, machine } = stack.use(await startSurroundings());
   await world.sh(`
-      ip addr add ${WORLD[4]}/24 dev in
-      ip addr add ${WORLD[6]}/64 dev in nodad
-      ip link set in up
-      ip route add default via ${MACHINE[4]}
-      ip -6 route add default via ${MACHINE[6]}
       busybox mkdir -p ${world.folder}/www
       echo world > ${world.folder}/www/hostname
       busybox httpd -p [::]:80 -h ${world.folder}/www`);
@@ -148,14 +130,16 @@ async function createSite(backend: "nftables" | "iptables") {
       machine,
     ),
   );
-  for (const [name, options] of Object.entries(CREATE)) await docker("network", "create", ...options, name);
+  // By Gantry's client: older ones of Docker have no --ipv4=false.
+  for (const [name, options] of Object.entries(CREATE)) {
+    const made = await daemon.gantry("network", "create", ...options, name);
+    expect(made).toMatchObject({ exitCode: 0, stderr: "" });
+  }
   await Promise.all(
     names.map(async (name) => {
       const port = PUBLISHED[name];
       const publish = port === undefined ? [] : ["-p", `${port}:80`];
-      const place = ["--name", name, "-h", name, "--network", networkOf(name), ...publish];
-      await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
-      await daemon.untilLog(name, "listening");
+      await startWeb(daemon, name, "--network", networkOf(name), ...publish);
     }),
   );
   const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}";
@@ -172,7 +156,6 @@ async function createSite(backend: "nftables" | "iptables") {
     machine,
     daemon,
     docker,
-    url,
     addressOf,
     expectAnswers,
     askFrom,
@@ -182,26 +165,13 @@ async function createSite(backend: "nftables" | "iptables") {
   };
 }
 
-type Site = Awaited<ReturnType<typeof createSite>>;
 /** One container of each network, and how they meet others of it. */
 const sources = Object.values(NETWORKS).map(({ members: [first] }) => first);
-
-let sites: readonly Site[] = [];
-beforeAll(async () => {
-  sites = await Promise.all((["nftables", "iptables"] as const).map(createSite));
-}, 60_000);
-afterAll(async () => {
-  await Promise.all(sites.map((site) => site[Symbol.asyncDispose]()));
-}, 60_000);
-/** With both backends at once: most of the time is waiting for answers that are not to come. */
-const withBoth = (name: string, check: (site: Site) => Promise<void>) =>
-  test(name, async () => {
-    await Promise.all(sites.map(check));
-  }, 60_000);
+const withBoth = testWithBothBackends(createSite);
 
 withBoth(
   "every container reaches those it is to reach, in each family, and nobody else",
-  async ({ url, addressOf, askFrom }) => {
+  async ({ addressOf, askFrom }) => {
     await Promise.all(
       sources.map((from) =>
         askFrom(
@@ -212,7 +182,7 @@ withBoth(
               .map(
                 (family): Asked => [
                   `${to}/${family}`,
-                  url(addressOf(to, family), 80),
+                  webUrl(addressOf(to, family), 80),
                   meets(from, to) ? to : "",
                 ],
               ),
@@ -223,14 +193,14 @@ withBoth(
   },
 );
 
-withBoth("the world is reached from every network with a way out", async ({ url, askFrom }) => {
+withBoth("the world is reached from every network with a way out", async ({ askFrom }) => {
   await Promise.all(
     sources.map((from) =>
       askFrom(
         from,
         FAMILIES.map((family): Asked => {
           const isWayOut = networkOf(from) !== "closed" && familiesOf(from).includes(family);
-          return [`world/${family}`, url(WORLD[family], 80), isWayOut ? "world" : ""];
+          return [`world/${family}`, webUrl(WORLD[family], 80), isWayOut ? "world" : ""];
         }),
       ),
     ),
@@ -239,15 +209,15 @@ withBoth("the world is reached from every network with a way out", async ({ url,
 
 withBoth(
   "the world reaches published ports, is seen as who it is, and reaches no container's own address",
-  async ({ url, addressOf, askFromWorld }) => {
+  async ({ addressOf, askFromWorld }) => {
     const ports = translated.flatMap(([name, port]) =>
-      FAMILIES.map((family): Asked => [`${name}/${family}`, url(MACHINE[family], port), name]),
+      FAMILIES.map((family): Asked => [`${name}/${family}`, webUrl(MACHINE[family], port), name]),
     );
     const direct = names.flatMap((name) =>
       familiesOf(name).map(
         (family): Asked => [
           `own-${name}/${family}`,
-          url(addressOf(name, family), 80),
+          webUrl(addressOf(name, family), 80),
           name === "r1" ? name : "",
         ],
       ),
@@ -255,7 +225,7 @@ withBoth(
     const seen = FAMILIES.map(
       (family): Asked => [
         `seen/${family}`,
-        url(MACHINE[family], PUBLISHED.u1 ?? 0, "cgi-bin/from"),
+        webUrl(MACHINE[family], PUBLISHED.u1 ?? 0, "cgi-bin/from"),
         WORLD[family],
       ],
     );
@@ -265,11 +235,11 @@ withBoth(
 
 withBoth(
   "published ports are reached from the machine, from every container with a way out, and from within",
-  async ({ url, askFrom, askFromMachine }) => {
+  async ({ askFrom, askFromMachine }) => {
     const here = ["127.0.0.1", "::1", MACHINE[4], MACHINE[6]];
     await askFromMachine(
       translated.flatMap(([name, port]) =>
-        here.map((address): Asked => [`${name}/${address}`, url(address, port), name]),
+        here.map((address): Asked => [`${name}/${address}`, webUrl(address, port), name]),
       ),
     );
     await Promise.all(
@@ -280,7 +250,7 @@ withBoth(
             familiesOf(from).map(
               (family): Asked => [
                 `${name}/${family}`,
-                url(MACHINE[family], port),
+                webUrl(MACHINE[family], port),
                 networkOf(from) === "closed" ? "" : name,
               ],
             ),
@@ -306,15 +276,13 @@ withBoth("a published port of SCTP leads to its container", async ({ world, daem
 
 withBoth(
   "what is published to loopback is not for neighbours, nor the machine's loopback for containers",
-  async ({ world, machine, daemon, docker, url, expectAnswers, askFromWorld, askFromMachine }) => {
-    const place = ["--name", "inner", "-h", "inner", "-p", "127.0.0.1:8010:80"];
-    await docker("run", "-d", ...place, "busybox", "sh", "-ec", SERVE);
-    await daemon.untilLog("inner", "listening");
+  async ({ world, machine, daemon, docker, expectAnswers, askFromWorld, askFromMachine }) => {
+    await startWeb(daemon, "inner", "-p", "127.0.0.1:8010:80");
     await machine.sh(`
       busybox mkdir -p ${machine.folder}/www
       echo loopback > ${machine.folder}/www/hostname
       busybox httpd -p 127.0.0.1:8011 -h ${machine.folder}/www`);
-    const inner = url("127.0.0.1", 8010);
+    const inner = webUrl("127.0.0.1", 8010);
     await askFromMachine([["inner", inner, "inner"]]);
     /** Who sends packets for 127.0.0.1 to a neighbour has to be let go of it first. */
     const misroute = (gateway: string, device: string) => `
@@ -332,7 +300,7 @@ withBoth(
           ...["run", "--rm", "--privileged", "busybox", "sh", "-ec"],
           `${misroute(gateway, "eth0")}\n${script}`,
         ),
-      [["loopback", url("127.0.0.1", 8011), ""]],
+      [["loopback", webUrl("127.0.0.1", 8011), ""]],
     );
     await docker("rm", "-f", "inner");
   },
@@ -340,8 +308,8 @@ withBoth(
 
 withBoth(
   "the administrator's own chain is asked first, and never changed",
-  async ({ machine, daemon, docker, url, askFrom, askFromWorld }) => {
-    const port = url(MACHINE[4], PUBLISHED.u1 ?? 0);
+  async ({ machine, daemon, docker, askFrom, askFromWorld }) => {
+    const port = webUrl(MACHINE[4], PUBLISHED.u1 ?? 0);
     const chain = () => machine.sh("iptables -S DOCKER-USER");
     await machine.sh("iptables -N DOCKER-USER 2>/dev/null || true; iptables -P FORWARD DROP");
     await machine.sh(`iptables -I DOCKER-USER -s ${WORLD[4]} -j DROP`);
@@ -362,7 +330,7 @@ withBoth(
 
 withBoth(
   "rules are put back when others remove them",
-  async ({ backend, machine, daemon, docker, url, addressOf, askFromWorld }) => {
+  async ({ backend, machine, daemon, docker, addressOf, askFromWorld }) => {
     const removals = [
       "nft flush ruleset",
       ...(backend === "iptables" ? ["iptables -t nat -D PREROUTING 1"] : []),
@@ -375,8 +343,8 @@ withBoth(
       await docker("network", "create", "turn");
       await docker("network", "rm", "turn");
       await askFromWorld([
-        ["u1", url(MACHINE[4], PUBLISHED.u1 ?? 0), "u1"],
-        ["v1", url(addressOf("v1", 4), 80), ""],
+        ["u1", webUrl(MACHINE[4], PUBLISHED.u1 ?? 0), "u1"],
+        ["v1", webUrl(addressOf("v1", 4), 80), ""],
       ]);
     }
   },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { startDaemon, type TestDaemon } from "../harness/index.ts";
+import { ofDockerClient, startDaemon, type TestDaemon, untilSize } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ describe("run with the real docker CLI", () => {
     [["sh", "-c", "exit 7"], 7],
     [["sh", "-c", "sleep 1000 & kill -9 $!; wait $!"], 137],
     [["no-such-program"], 127],
-    [["/etc"], 126],
+    [["/etc"], ofDockerClient("exitCodeOfFolder")],
     [["/etc/passwd"], 126],
     [["/no/such/path"], 127],
   ])("%p exits with %p", async (args, code) => {
@@ -86,7 +86,7 @@ describe("run with the real docker CLI", () => {
       "busybox",
       "sh",
       "-c",
-      "tty; stty size",
+      `tty; ${untilSize(33, 101)}; stty size`,
     );
     expect(stdout).toContain("/dev/pts/0");
     expect(stdout).toContain("33 101");

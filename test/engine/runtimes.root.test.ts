@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { watch } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installCrun, startDaemon, type TestDaemon } from "../harness/index.ts";
+import { installCrun, startDaemon, type TestDaemon, untilSize } from "../harness/index.ts";
 
 let daemon: TestDaemon;
 const folder = mkdtempSync(join(tmpdir(), "gantry-runtimes-"));
@@ -148,7 +148,16 @@ for (const runtime of ["runc", "crun"]) {
     );
     expect(filled).toMatchObject({ exitCode: 0, stderr: "" });
     const below = `type=volume,source=${volume},target=/s,volume-subpath=sub,readonly`;
-    const subpath = await run("--mount", below, "busybox", "sh", "-c", "cat /s/file; touch /s/x");
+    const subpath = await daemon.gantry(
+      ..."run --rm --runtime".split(" "),
+      runtime,
+      "--mount",
+      below,
+      "busybox",
+      "sh",
+      "-c",
+      "cat /s/file; touch /s/x",
+    );
     expect(subpath).toMatchObject({ exitCode: 1, stdout: "below\n" });
     expect(subpath.stderr).toContain("Read-only file system");
     const donor = `donor-${runtime}`;
@@ -222,7 +231,7 @@ for (const runtime of ["runc", "crun"]) {
   }, 60_000);
 
   test(`a person types at a container of ${runtime}`, async () => {
-    const input = "stty size\nexit 4\n";
+    const input = `${untilSize(20, 60)}\nstty size\nexit 4\n`;
     const typed = await daemon.inTerminal(
       { rows: 20, columns: 60, input },
       "run",

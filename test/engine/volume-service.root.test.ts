@@ -28,6 +28,12 @@ const refusal = async (...args: string[]) => (await daemon.docker(...args)).stde
 const run = (mounts: string[], script: string) =>
   docker("run", "--rm", ...mounts, "busybox", "sh", "-c", script);
 
+/** Older clients of Docker do not know the words for a path in a volume or an image. */
+const runByGantry = (mounts: string[], script: string) =>
+  gantry("run", "--rm", ...mounts, "busybox", "sh", "-c", script);
+const refusalOfMount = async (mounts: string[]) =>
+  (await daemon.gantry("run", "--rm", ...mounts, "busybox", "true")).stderr;
+
 test("volumes are made, listed, inspected, refused while in use, removed and pruned", async () => {
   expect(await docker("volume", "create", "--label", "tier=db", "data")).toBe("data");
   expect(await docker("volume", "create", "data")).toBe("data");
@@ -44,9 +50,13 @@ test("volumes are made, listed, inspected, refused while in use, removed and pru
   await docker("rm", id);
   const left = (await docker("volume", "ls", "-q", "--filter", "dangling=true")).split("\n");
   expect(left).toHaveLength(2);
-  expect(await docker("volume", "prune", "-f")).toContain("Total reclaimed space");
+  // Before version 1.42 of the API named ones were among what nobody needs.
+  const prune = async (version: string): Promise<string[]> =>
+    JSON.parse((await daemon.api("POST", `/v${version}/volumes/prune`)).body).VolumesDeleted;
+  expect(await prune("1.42")).toEqual(left.filter((name) => name !== "data"));
   expect(await docker("volume", "ls", "-q")).toBe("data");
-  expect(await docker("volume", "prune", "-f", "-a")).toContain("data");
+  expect(await prune("1.41")).toEqual(["data"]);
+  expect(await docker("volume", "prune", "-f")).toContain("Total reclaimed space");
   expect(await refusal("volume", "inspect", "data")).toContain("no such volume");
   expect(await docker("volume", "rm", "-f", "data")).toBe("data");
 });
@@ -174,16 +184,12 @@ test("a path in a volume is mounted, and no link in it leads out", async () => {
     "mkdir -p /v/a/b; echo deep > /v/a/b/file; ln -s /etc /v/out; ln -s a/b /v/in",
   );
   const sub = (path: string) => ["--mount", `type=volume,src=tree,dst=/m,volume-subpath=${path}`];
-  expect(await run(sub("a/b"), "cat /m/file")).toBe("deep");
-  expect(await run(sub("in"), "cat /m/file")).toBe("deep");
+  expect(await runByGantry(sub("a/b"), "cat /m/file")).toBe("deep");
+  expect(await runByGantry(sub("in"), "cat /m/file")).toBe("deep");
   // "/etc" is taken from the volume's own root, where there is none.
-  expect(await refusal("run", "--rm", ...sub("out"), "busybox", "true")).toContain("path in the source out");
-  expect(await refusal("run", "--rm", ...sub("../x"), "busybox", "true")).toContain(
-    "must be a relative path",
-  );
-  expect(await refusal("run", "--rm", ...sub("missing"), "busybox", "true")).toContain(
-    "no such file or directory",
-  );
+  expect(await refusalOfMount(sub("out"))).toContain("path in the source out");
+  expect(await refusalOfMount(sub("../x"))).toContain("must be a relative path");
+  expect(await refusalOfMount(sub("missing"))).toContain("no such file or directory");
   await docker("volume", "rm", "tree");
 });
 
@@ -210,19 +216,19 @@ test("a path in an image is mounted alone, and no link in it leads out", async (
   );
   await docker("commit", "layered", "layered");
   // One layer is bound, several are a union; a file is mounted as a file.
-  expect(await run(sub("busybox", "bin"), "ls /m/busybox; ls /m | grep -c ^etc$ || true")).toBe(
+  expect(await runByGantry(sub("busybox", "bin"), "ls /m/busybox; ls /m | grep -c ^etc$ || true")).toBe(
     "/m/busybox\n0",
   );
-  expect(await run(sub("layered", "d/e"), "cat /m/f; touch /m/x 2>&1 | grep -c Read-only")).toBe("deep\n1");
-  expect(await run(sub("layered", "d/e/f"), "cat /m; grep -c ' /m ' /proc/self/mountinfo")).toBe("deep\n1");
+  expect(await runByGantry(sub("layered", "d/e"), "cat /m/f; touch /m/x 2>&1 | grep -c Read-only")).toBe(
+    "deep\n1",
+  );
+  expect(await runByGantry(sub("layered", "d/e/f"), "cat /m; grep -c ' /m ' /proc/self/mountinfo")).toBe(
+    "deep\n1",
+  );
   // "/etc" is the image's own.
-  expect(await run(sub("layered", "d/out"), "ls -d /m/group")).toBe("/m/group");
-  expect(await refusal("run", "--rm", ...sub("layered", "d/missing"), "busybox", "true")).toContain(
-    "no such file or directory",
-  );
-  expect(await refusal("run", "--rm", ...sub("layered", "../d"), "busybox", "true")).toContain(
-    "must be a relative path within the image",
-  );
+  expect(await runByGantry(sub("layered", "d/out"), "ls -d /m/group")).toBe("/m/group");
+  expect(await refusalOfMount(sub("layered", "d/missing"))).toContain("no such file or directory");
+  expect(await refusalOfMount(sub("layered", "../d"))).toContain("must be a relative path within the image");
   await docker("rm", "layered");
   await docker("rmi", "layered");
 });
