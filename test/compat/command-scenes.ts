@@ -2,7 +2,13 @@
 export type Step =
   | string
   /** or that Gantry answers otherwise than Docker 20.10, as Docker 28 does or for the reason given. */
-  | { readonly line: string; readonly gantry: string; readonly reason: string };
+  | {
+      readonly line: string;
+      readonly gantry: string;
+      readonly reason: string;
+      /** The major version of the docker CLI that is the first to show it: older ones have words of their own for both. */
+      readonly client?: number;
+    };
 
 const WORDS_OF_28 = "Docker 28 has these words";
 const EXIT_CODE_OF_28 =
@@ -238,6 +244,7 @@ export const INDEPENDENT: Readonly<Record<string, readonly Step[]>> = {
       line: "image inspect nope",
       gantry: "Error response from daemon: No such image: nope:latest",
       reason: WORDS_OF_28,
+      client: 28,
     },
     {
       line: "save nope",
