@@ -12,6 +12,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -309,6 +310,9 @@ describe("an entry that comes twice", () => {
   });
 });
 
+/** linux/magic.h */
+const TMPFS_MAGIC = 0x0102_1994;
+
 describe("a hostile layer", () => {
   const outside = () => join(base, "outside");
   const refused = async (bytes: Uint8Array, words: string) => {
@@ -378,7 +382,10 @@ describe("a hostile layer", () => {
       "GNU.sparse.minor": "1",
       "GNU.sparse.size": "9223372036854775807",
     };
-    await refused(tar(pax({ ...sparse, "GNU.sparse.map": "0,1" }), { name: "f", data: "x" }), "f: ftruncate");
+    const holes = tar(pax({ ...sparse, "GNU.sparse.map": "0,1" }), { name: "f", data: "x" });
+    // A tmpfs takes holes of any size, and keeps nothing of them.
+    if (statfsSync(base).type === TMPFS_MAGIC) await unpack(holes);
+    else await refused(holes, "f: ftruncate");
   });
 
   test("with a wrong sparse map is refused", async () => {

@@ -73,6 +73,11 @@ export function describeCommands(pair: () => Pair): void {
 
 async function run(engine: Engine, line: string): Promise<string> {
   const { stdout, stderr, exitCode } = await engine.docker(...wordsOf(line));
-  // Without the carriage returns of a stream that could be a terminal's.
-  return `docker ${line}\n${stdout}${stderr}exit code ${exitCode}`.replaceAll("\r", "");
+  return (
+    `docker ${line}\n${stdout}${stderr}exit code ${exitCode}`
+      // Without the carriage returns of a stream that could be a terminal's,
+      .replaceAll("\r", "")
+      // and without an older client's word that it gave up its own wait, which it says or not as it comes.
+      .replace(/^time="[^"]*" level=error msg="error waiting for container: context canceled"\n/m, "")
+  );
 }

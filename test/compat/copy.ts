@@ -129,6 +129,11 @@ async function outcomes(
     const { exitCode, stderr } = await client.run("cp", ...argumentsOf(item, at));
     const words = stderr
       .replaceAll(/^time=.*\n/gm, "")
+      // An older client of Docker has words of its own for this answer.
+      .replace(
+        /^Error: No such container:path: ([^:]+):(.*)$/m,
+        "Error response from daemon: Could not find the file $2 in container $1",
+      )
       .replaceAll(client.folder, "HERE")
       .replaceAll(client.container, "CONTAINER")
       .replaceAll(/\/[^ ]*\/(overlay2|vfs\/dir)\/[0-9a-f]+(\/merged)?/g, "");
