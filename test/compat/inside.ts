@@ -27,6 +27,11 @@ const REPLACEMENTS: readonly Replacement[] = [
     pattern: /^SigQ:\t\d+/gm,
     by: "SigQ:\tN",
   },
+  {
+    reason: "the size of a folder, which on a tmpfs tells what its layer has",
+    pattern: /^(d\S+ +\d+ +\d+ +\d+) +\d+ /gm,
+    by: "$1 SIZE ",
+  },
   { reason: "times of files", pattern: /\b[A-Z][a-z]{2} +\d+ (\d\d:\d\d| \d{4})/g, by: "DATE" },
   {
     reason:
