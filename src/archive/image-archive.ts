@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { ContentStore } from "../content/index.ts";
-import { invalid, unsupported } from "../errors/index.ts";
+import { EngineError, invalid, unsupported } from "../errors/index.ts";
 import { formatPlatform, hostPlatform, type Platform, platformRank } from "../registry/index.ts";
 import type { EarlyPlace } from "./early.ts";
 import {
@@ -21,6 +21,15 @@ export interface ArchivedImage {
   readonly names: readonly string[];
   /** The manifest it came with; a docker-archive has none of its own. */
   readonly manifest: Member | undefined;
+  /** What the archive's index says of the image, about this manifest. */
+  readonly attestation: ArchivedAttestation | undefined;
+}
+
+/** An artifact that has an image as its subject (BuildKit's attestation-storage.md). */
+export interface ArchivedAttestation {
+  readonly manifest: Member;
+  /** Config and statements. */
+  readonly blobs: readonly Member[];
 }
 
 export interface ImageArchive extends AsyncDisposable {
@@ -59,7 +68,8 @@ async function imagesOf(members: ArchiveMembers, platform: Platform): Promise<Ar
   const docker = members.find("manifest.json");
   if (docker !== undefined) {
     const entries = parseDockerArchive(await readDocument(docker, MAX_DOCUMENT, "manifest.json"));
-    return Promise.all(entries.map((entry) => fromDockerEntry(members, entry)));
+    const attested = await attestedIn(members, platform);
+    return Promise.all(entries.map((entry) => fromDockerEntry(members, entry, attested)));
   }
   const index = members.find("index.json");
   if (index !== undefined) return fromIndex(members, index, platform);
@@ -69,17 +79,45 @@ async function imagesOf(members: ArchiveMembers, platform: Platform): Promise<Ar
   throw invalid("invalid archive: it has neither manifest.json nor index.json");
 }
 
-async function fromDockerEntry(members: ArchiveMembers, entry: DockerArchiveEntry): Promise<ArchivedImage> {
+/**
+ * The images of the OCI layout that a docker-archive is as well, of which something is said, by the digests of their
+ * configs. The layout says nothing when it does not hold together: manifest.json is what counts.
+ */
+async function attestedIn(members: ArchiveMembers, platform: Platform): Promise<Map<string, ArchivedImage>> {
+  const attested = new Map<string, ArchivedImage>();
+  const index = members.find("index.json");
+  if (index === undefined) return attested;
+  try {
+    for (const image of await fromIndex(members, index, platform))
+      if (image.attestation !== undefined) attested.set(image.config.member.digest, image);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+  }
+  return attested;
+}
+
+async function fromDockerEntry(
+  members: ArchiveMembers,
+  entry: DockerArchiveEntry,
+  attested: ReadonlyMap<string, ArchivedImage>,
+): Promise<ArchivedImage> {
   const member = members.get(entry.config);
   const claimed = /^([0-9a-f]{64})\.json$/.exec(entry.config)?.[1];
   if (claimed !== undefined && member.digest !== `sha256:${claimed}`) {
     throw invalid(`invalid archive: ${entry.config} has the digest ${member.digest}`);
   }
+  const layers = entry.layers.map((path) => members.get(path));
+  const known = attested.get(member.digest);
+  // What is said is said of one manifest: the image has to be made of the same blobs to be that one.
+  const isSame = known?.layers.every(({ digest }, at) => digest === layers[at]?.digest) ?? false;
+  if (known !== undefined && isSame && known.layers.length === layers.length)
+    return { ...known, names: entry.repoTags };
   return {
     config: { bytes: await readDocument(member, MAX_DOCUMENT, "image config"), member },
-    layers: entry.layers.map((path) => members.get(path)),
+    layers,
     names: entry.repoTags,
     manifest: undefined,
+    attestation: undefined,
   };
 }
 
@@ -90,14 +128,14 @@ async function fromIndex(
 ): Promise<ArchivedImage[]> {
   const images = new Map<string, ArchivedImage>();
   for (const top of ours(parseIndex(await readDocument(index, MAX_DOCUMENT, "index.json")), platform)) {
-    const manifest = await manifestOf(members, top, platform, 0);
+    const { manifest, attestation } = await manifestOf(members, top, platform, 0);
     const name = nameOf(top);
     const names = name === undefined ? [] : [name];
     const known = images.get(manifest.digest);
     images.set(
       manifest.digest,
       known === undefined
-        ? await fromManifest(members, manifest, names)
+        ? { ...(await fromManifest(members, manifest, names)), attestation }
         : { ...known, names: [...known.names, ...names] },
     );
   }
@@ -120,18 +158,49 @@ async function manifestOf(
   descriptor: Descriptor,
   platform: Platform,
   depth: number,
-): Promise<Member> {
+  siblings: readonly Descriptor[] = [],
+): Promise<Pick<ArchivedImage, "attestation"> & { manifest: Member }> {
   const member = members.blob(descriptor.digest);
   if (member.sizeBytes !== descriptor.sizeBytes) {
     throw invalid(
       `invalid archive: ${descriptor.digest} has ${member.sizeBytes} bytes, not ${descriptor.sizeBytes}`,
     );
   }
-  if (descriptor.mediaType !== MEDIA.index && descriptor.mediaType !== MEDIA.dockerList) return member;
+  if (descriptor.mediaType !== MEDIA.index && descriptor.mediaType !== MEDIA.dockerList)
+    return { manifest: member, attestation: await attestationOf(members, member, siblings) };
   if (depth === MAX_NESTING) throw invalid("invalid archive: image indexes nested too deep");
-  const [first] = ours(parseIndex(await readDocument(member, MAX_DOCUMENT, "image index")), platform);
+  const all = parseIndex(await readDocument(member, MAX_DOCUMENT, "image index"));
+  const [first] = ours(all, platform);
   if (first === undefined) throw notHere(platform);
-  return manifestOf(members, first, platform, depth + 1);
+  return manifestOf(members, first, platform, depth + 1, all);
+}
+
+/** Lists of packages are the largest of what is said of images. */
+const MAX_STATEMENT = 32 << 20;
+const MAX_STATEMENTS = 64;
+
+/** What the same index says of a manifest; undefined when it says nothing, or when the archive does not have all of it. */
+async function attestationOf(
+  members: ArchiveMembers,
+  { digest }: Member,
+  siblings: readonly Descriptor[],
+): Promise<ArchivedAttestation | undefined> {
+  const entry = siblings.find(
+    ({ annotations }) =>
+      annotations["vnd.docker.reference.type"] === "attestation-manifest" &&
+      annotations["vnd.docker.reference.digest"] === digest,
+  );
+  const manifest = entry === undefined ? undefined : members.findBlob(entry.digest);
+  if (manifest === undefined) return undefined;
+  const { config, layers } = parseImageManifest(
+    await readDocument(manifest, MAX_DOCUMENT, "attestation manifest"),
+  );
+  const digests = new Set([config, ...layers].map((part) => part.digest));
+  const blobs = [...digests].map((part) => members.findBlob(part)).filter((blob) => blob !== undefined);
+  if (blobs.length < digests.size) return undefined;
+  if (blobs.length > MAX_STATEMENTS + 1 || blobs.some(({ sizeBytes }) => sizeBytes > MAX_STATEMENT))
+    throw invalid("invalid archive: an attestation has more or larger statements than any would");
+  return { manifest, blobs };
 }
 
 async function fromManifest(
@@ -146,6 +215,7 @@ async function fromManifest(
     layers: manifest.layers.map((layer) => layerOf(members, layer)),
     names,
     manifest: member,
+    attestation: undefined,
   };
 }
 

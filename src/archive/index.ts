@@ -1,6 +1,11 @@
 export { type Compression, decompressed, detectCompression } from "./compression.ts";
 export type { EarlyPlace } from "./early.ts";
-export { type ArchivedImage, type ImageArchive, readImageArchive } from "./image-archive.ts";
+export {
+  type ArchivedAttestation,
+  type ArchivedImage,
+  type ImageArchive,
+  readImageArchive,
+} from "./image-archive.ts";
 export * from "./json.ts";
 export { formatImageManifest, MEDIA } from "./manifest.ts";
 export type { Member } from "./members.ts";

@@ -145,7 +145,11 @@ export class ArchiveMembers implements AsyncDisposable {
 
   /** The blob of an OCI layout. */
   blob(digest: Digest): Member {
-    return this.get(`blobs/sha256/${digest.slice("sha256:".length)}`);
+    return this.get(blobPath(digest));
+  }
+
+  findBlob(digest: Digest): Member | undefined {
+    return this.find(blobPath(digest));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,6 +159,8 @@ export class ArchiveMembers implements AsyncDisposable {
     await Promise.all(this.#ingests.map((ingest) => ingest[Symbol.asyncDispose]()));
   }
 }
+
+const blobPath = (digest: Digest): string => `blobs/sha256/${digest.slice("sha256:".length)}`;
 
 /** The bytes of a document, which must be small: a hostile archive could otherwise fill the memory. */
 export async function readDocument(member: Member, limitBytes: number, what: string): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import {
+  type ArchivedAttestation,
   formatImageManifest,
   MEDIA,
   type Member,
@@ -10,6 +11,7 @@ import { type Digest, digestOf } from "../content/index.ts";
 import { EngineError, invalid } from "../errors/index.ts";
 import { limiter } from "../platform/index.ts";
 import type { LayerDraft } from "../snapshot/index.ts";
+import type { Attestation } from "./attestation.ts";
 import type { ImageContext } from "./context.ts";
 import { chainIdsOf, parseImageDocument } from "./image-config.ts";
 import type { Lease } from "./leases.ts";
@@ -23,6 +25,7 @@ export interface IncomingImage {
   readonly config: { readonly bytes: Buffer; readonly member: Member };
   readonly layers: readonly Member[];
   readonly manifest: Member | undefined;
+  readonly attestation: ArchivedAttestation | undefined;
 }
 
 interface OpenLayer {
@@ -38,6 +41,11 @@ export interface PreparedImage {
   readonly layers: readonly ImageLayer[];
 }
 
+/** The same with what came along that is said of its manifest. */
+export interface AttestedImage extends PreparedImage {
+  readonly attestation: Attestation | undefined;
+}
+
 /**
  * Bring in what an image is made of: unpack the layers that are missing, keep all blobs. Every layer must have the
  * diffID that the config states. `lease`
@@ -48,7 +56,7 @@ export async function prepareImage(
   image: IncomingImage,
   lease: Lease,
   signal: AbortSignal,
-): Promise<PreparedImage> {
+): Promise<AttestedImage> {
   const document = parseImageDocument(image.config.bytes);
   const chainIds = chainIdsOf(document.diffIds);
   if (chainIds.length !== image.layers.length) {
@@ -58,7 +66,14 @@ export async function prepareImage(
   }
   if (document.os !== "linux") throw invalid(`cannot load ${document.os} image on linux`);
   for (const chainId of chainIds) lease.add(chainId);
-  const members = [image.config.member, ...image.layers, ...(image.manifest ? [image.manifest] : [])];
+  const said =
+    image.attestation === undefined ? [] : [image.attestation.manifest, ...image.attestation.blobs];
+  const members = [
+    image.config.member,
+    ...image.layers,
+    ...(image.manifest === undefined ? [] : [image.manifest]),
+    ...said,
+  ];
   for (const member of members) lease.add(member.digest);
 
   const [unpacked, kept] = await Promise.allSettled([
@@ -77,6 +92,11 @@ export async function prepareImage(
     config: image.config.bytes.toString("utf8"),
     manifestDigest,
     layers,
+    attestation: image.attestation && {
+      manifest: image.attestation.manifest.digest,
+      manifestBytes: image.attestation.manifest.sizeBytes,
+      blobs: image.attestation.blobs.map(({ digest }) => digest),
+    },
   };
 }
 

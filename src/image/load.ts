@@ -7,7 +7,7 @@ import type { ProgressMessage } from "../wire/index.ts";
 import type { ImageContext } from "./context.ts";
 import { underLease } from "./garbage.ts";
 import { parseImageDocument } from "./image-config.ts";
-import { type PreparedImage, prepareImage } from "./install.ts";
+import { type AttestedImage, prepareImage } from "./install.ts";
 import { familiar, fullName } from "./names.ts";
 import { publishImageEvent } from "./publish.ts";
 
@@ -57,7 +57,7 @@ export function installArchive(
     });
     for (const { config } of contents.images) requireWanted(config.bytes, wanted);
     const named = contents.images.map((image) => ({ image, names: namesOf(image) }));
-    const prepared: { image: PreparedImage; names: string[] }[] = [];
+    const prepared: { image: AttestedImage; names: string[] }[] = [];
     for (const { image, names } of named) {
       prepared.push({ image: await prepareImage(context, image, lease, signal), names });
     }
@@ -81,10 +81,13 @@ function requireWanted(config: Uint8Array, wanted: Platform | undefined): void {
 /** Call inside a transaction. */
 function writeImage(
   context: ImageContext,
-  image: PreparedImage,
+  image: AttestedImage,
   names: readonly string[],
 ): { name: string; from: string }[] {
   context.table.insert(image);
+  // An image that is here already keeps its own manifest, of which an archive with another one says nothing.
+  const isSame = context.table.find(image.id)?.manifestDigest === image.manifestDigest;
+  if (isSame && image.attestation !== undefined) context.table.setAttestation(image.id, image.attestation);
   const taken = names.flatMap((name) => {
     const from = context.table.idByName(name);
     return from === undefined || from === image.id ? [] : [{ name, from }];

@@ -177,6 +177,15 @@ describe("what is said of an image", () => {
     });
     expect(JSON.parse(inspected).config.Cmd).toEqual(["/bin/sh", "-c", "sh"]);
     expect((await daemon.docker({ input: readFileSync(file) }, "load")).stdout).toContain("laid:out");
+    // What is said goes along with the image through archives of either kind.
+    const again = (format: string) => join(folder, `again-${format}.tar`);
+    for (const format of ["docker-archive", "oci"]) {
+      await daemon.gantry("save", "--format", format, "-o", again(format), "laid:out");
+      await daemon.docker("rmi", "-f", "laid:out");
+      expect((await daemon.gantry("load", "-i", again(format))).stdout).toContain("laid:out");
+    }
+    const index = execFileSync("tar", ["-xOf", again("oci"), "index.json"], { encoding: "utf8" });
+    expect(JSON.parse(index).manifests[0].digest).toBe(top.digest);
     // Nothing of it stays when the image goes.
     await daemon.docker("rmi", "-f", "laid:out");
     await daemon.gantry("builder", "prune", "-af");
