@@ -54,6 +54,10 @@ export const buildRoutes: Routes = {
     );
     sendJson(x, 200, { Missing: missing });
   },
+  "POST /build/context/files": async (x) => {
+    await x.engine.builds.completeContext(x.query.string("session"), x.request);
+    sendNothing(x, 204);
+  },
   "POST /build/shell": (x) => hijack(x, x.engine.builds.attachShell(x.query.string("id"), size(x))),
   "POST /build/shell/resize": async (x) => {
     x.engine.builds.resizeShell(x.query.string("id"), size(x));

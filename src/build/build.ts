@@ -10,6 +10,7 @@ import { readCacheSources } from "./cache/remote/sources.ts";
 import { writeCacheTargets } from "./cache/remote/targets.ts";
 import { lint } from "./check.ts";
 import { takeContext } from "./context/incoming.ts";
+import { ContextTrees } from "./context/trees.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { devicesOf } from "./devices.ts";
 import { type BuildEvent, EventQueue } from "./events.ts";
@@ -72,6 +73,7 @@ async function work(
   };
   const secrets = context.secrets.take(request.session);
   await using files = await takeContext(context, request.source, request.dockerfile, signal);
+  await using trees = await ContextTrees.take(context, request, files.tree, signal);
   let parsed: Dockerfile | undefined;
   try {
     parsed = parseDockerfile(files.dockerfile.text, files.dockerfile.name);
@@ -89,7 +91,7 @@ async function work(
     const foreign = await readCacheSources(context, request, layouts.byName, warn, signal);
     const recipes = new Recipes({
       request,
-      files: files.tree,
+      files: trees,
       epochSeconds: plan.epochSeconds,
       chainOf: (id) => context.images.layersOf(id)?.layers.at(-1)?.chainId,
     });
@@ -97,7 +99,7 @@ async function work(
       {
         context,
         request,
-        files: files.tree,
+        files: trees,
         secrets,
         epochSeconds: plan.epochSeconds,
         tell,

@@ -91,7 +91,13 @@ async function remoteEnvironments(
   if (!findings.some(({ rule }) => rule === "UndefinedVar")) return found;
   for (const [at, { from }] of file.stages.entries()) {
     const { image, platform } = baseOf(file, request, from);
-    if (!unknown.has(image) || found.has(image) || findStage(file.stages, image, at) !== undefined) continue;
+    if (
+      !unknown.has(image) ||
+      request.namedContexts.has(image) ||
+      found.has(image) ||
+      findStage(file.stages, image, at) !== undefined
+    )
+      continue;
     try {
       const credentials = request.accounts(parseReference(image).registry);
       const how = { platform, ...(credentials === undefined ? {} : { credentials }) };

@@ -49,6 +49,7 @@ export function createBuildService(options: BuildServiceOptions): OwnedBuildServ
     attachShell: (id, size) => context.shells.attach(id, size),
     resizeShell: (id, size) => context.shells.resize(id, size),
     beginContext: (session, name, list) => context.sentContexts.begin(session, name, list),
+    completeContext: (session, tar) => context.sentContexts.complete(session, tar),
     async offerCache(session, name, layout) {
       const lease = context.images.lease();
       try {

@@ -29,6 +29,8 @@ export interface BuildService {
    * that this engine does not have; `name` tells contexts apart whose files are kept. Throws invalid.
    */
   beginContext(session: string, name: string, list: AsyncIterable<Uint8Array>): Promise<string[]>;
+  /** The files of such a context that is no build's main one, as a tar of what was missing. Throws not-found, invalid. */
+  completeContext(session: string, tar: Readable): Promise<void>;
   /** Keep a cache that a client brings (a tar of an OCI layout) for the build that names this session and name. Throws invalid. */
   offerCache(session: string, name: string, layout: Readable): Promise<void>;
   /** The cache that a build left for its client, once, as a tar of an OCI layout. Throws not-found. */
@@ -66,7 +68,7 @@ export interface BuildRequest {
   readonly limits: Partial<HostConfig>;
   /** Entitlements: "network.host", "security.insecure", "device", "device=NAME". */
   readonly allow: ReadonlySet<string>;
-  /** Names of sources that replace images and stages: "docker-image://…", or another archive's name. */
+  /** What stands in the place of images and stages by its name: "docker-image://…", "sent:SESSION", or an address. */
   readonly namedContexts: ReadonlyMap<string, string>;
   /** Where results of other machines are looked for. */
   readonly cacheFrom: readonly CacheSource[];

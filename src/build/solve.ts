@@ -8,6 +8,7 @@ import { copyIntoTree } from "../snapshot/index.ts";
 import { bringAhead, bringForeign, findHere } from "./cache/find-result.ts";
 import type { Recipes } from "./cache/recipe.ts";
 import type { ForeignResults } from "./cache/remote/sources.ts";
+import type { ContextTrees } from "./context/trees.ts";
 import type { BuildContext } from "./dependencies.ts";
 import { type BuildEvent, StepError, type StepInfo } from "./events.ts";
 import { located } from "./plan/planning.ts";
@@ -45,7 +46,7 @@ export interface Solved {
 export interface SolverOptions {
   readonly context: BuildContext;
   readonly request: BuildRequest;
-  readonly files: SourceTree;
+  readonly files: ContextTrees;
   readonly secrets: OfferedSecrets;
   readonly epochSeconds: number | undefined;
   readonly tell: (event: BuildEvent) => void;
@@ -237,7 +238,9 @@ export class Solver implements AsyncDisposable {
   }
 
   #prepareCopy(vertex: CopyVertex, base: Solved) {
-    const from = vertex.from === "context" ? Promise.resolve(this.#options.files) : this.#treeOf(vertex.from);
+    const { files } = this.#options;
+    const from =
+      typeof vertex.from === "string" ? Promise.resolve(files.named(vertex.from)) : this.#treeOf(vertex.from);
     return from.then((tree) =>
       prepareCopy(this.#options.context, vertex, tree, { lower: base.lower }, this.#signal),
     );
@@ -255,7 +258,7 @@ export class Solver implements AsyncDisposable {
   async #mountTrees(vertex: RunVertex): Promise<(mount: RunMount) => SourceTree | undefined> {
     const trees = new Map<RunMount, SourceTree>();
     for (const mount of vertex.mounts) {
-      if (mount.input === "context") trees.set(mount, this.#options.files);
+      if (mount.input === "context") trees.set(mount, this.#options.files.named(""));
       else if (mount.input !== undefined) trees.set(mount, await this.#treeOf(mount.input));
     }
     return (mount) => trees.get(mount);

@@ -405,6 +405,32 @@ test("holes of files stay holes, in a context, in a step, in a copy; a context m
   ]);
 }, 60_000);
 
+test("folders by names are copied from, mounted and built from, and are in the cache by their content", async () => {
+  using lib = contextOf({ "d/f": "of lib\n", kept: "1", left: "2", ".dockerignore": "left" });
+  using context = contextOf({
+    Dockerfile:
+      "FROM busybox AS first\nCOPY --from=lib d/f /copied\nRUN --mount=from=lib,target=/m ls /m >/listed\nFROM lib AS whole\nFROM first\nCOPY --from=whole /kept /\nRUN cat /copied /listed",
+  });
+  const build = (...named: string[]) =>
+    daemon.gantry(
+      ...["build", "--progress", "plain", "-t", "it", ...named.flatMap((one) => ["--build-context", one])],
+      context.path,
+    );
+  const first = await build(`lib=${lib.path}`);
+  expect([first.exitCode, first.stderr]).toEqual([0, expect.stringContaining("load build context lib")]);
+  expect(await inIt("cat /copied /listed /kept")).toBe("of lib\nd\nkept\n1");
+  expect((await build(`lib=${lib.path}`)).stderr.match(/^#\d+ CACHED/gm)).toHaveLength(5);
+  writeFileSync(join(lib.path, "d/f"), "changed\n");
+  expect((await build(`lib=${lib.path}`)).stderr).toMatch(/^#\d+ [\d.]+ changed$/m);
+  // In the place of a stage, too.
+  expect((await build(`lib=${lib.path}`, `first=docker-image://busybox`)).exitCode).not.toBe(0);
+  expect((await build("lib=oci-layout:///x")).stderr).toContain("load the layout");
+  expect((await build("lib=/no/such")).stderr).toContain("/no/such is no folder");
+  expect(
+    (await daemon.gantry("build", "--check", "--build-context", `lib=${lib.path}`, context.path)).exitCode,
+  ).toBe(0);
+}, 60_000);
+
 describe("a build that is stopped", () => {
   test("leaves no process, no container, no folder", async () => {
     using context = contextOf({ Dockerfile: "FROM busybox\nRUN echo started; sleep 1000" });

@@ -1,18 +1,19 @@
 import { createHash } from "node:crypto";
 import { EngineError } from "../../errors/index.ts";
+import type { ContextTrees } from "../context/trees.ts";
 import { isRemote } from "../plan/apply.ts";
 import { type CopyVertex, inputsOf, type RunMount, type RunVertex, type Vertex } from "../plan/vertex.ts";
 import type { BuildRequest } from "../service.ts";
 import { contentOf, identityOfRun } from "../steps/run.ts";
 import { selectSource } from "../steps/select.ts";
-import { byteName, type SourceTree } from "../steps/source-tree.ts";
+import { byteName } from "../steps/source-tree.ts";
 
 /** Of the format of recipes: other recipes are other results. */
 const RECIPE_VERSION = "1";
 
 interface RecipeOptions {
   readonly request: BuildRequest;
-  readonly files: SourceTree;
+  readonly files: ContextTrees;
   readonly epochSeconds: number | undefined;
   /** Chain of an image's top layer. */
   readonly chainOf: (imageId: string) => string | undefined;
@@ -83,7 +84,7 @@ export class Recipes {
       if (mount.type !== "bind" || mount.input === undefined) continue;
       const content =
         mount.input === "context"
-          ? await contentOf(files, byteName(mount.source), signal)
+          ? await contentOf(files.named(""), byteName(mount.source), signal)
           : await this.of(mount.input, signal);
       if (content === undefined) return undefined;
       contents.set(mount, content);
@@ -94,17 +95,18 @@ export class Recipes {
   async #identityOfCopy(vertex: CopyVertex, signal: AbortSignal): Promise<unknown[] | undefined> {
     const { from, sources, destination, flags, isAdd } = vertex;
     const said = [sources, destination, flags, isAdd];
-    if (from !== "context") {
+    if (typeof from !== "string") {
       const recipe = await this.of(from, signal);
       return recipe === undefined ? undefined : [...said, recipe];
     }
+    const tree = this.#options.files.named(from);
     const contents: string[] = [];
     for (const source of sources) {
       if (source.kind === "heredoc") continue;
       if (isAdd && isRemote(source.path)) return undefined;
       try {
-        for (const { path, base } of await selectSource(this.#options.files, source.path, signal))
-          contents.push(path, await contentOf(this.#options.files, base, signal));
+        for (const { path, base } of await selectSource(tree, source.path, signal))
+          contents.push(path, await contentOf(tree, base, signal));
       } catch (error) {
         // The step itself says what is missing, and where.
         if (error instanceof EngineError && error.kind === "not-found") return undefined;

@@ -10,6 +10,7 @@ import type { BuildContext } from "../dependencies.ts";
 import type { ContextSource } from "../service.ts";
 import { isArchive } from "../steps/archive-file.ts";
 import { byteName, SourceTree } from "../steps/source-tree.ts";
+import { sessionOf } from "./named.ts";
 import { fetchRemote } from "./remote.ts";
 import type { SentContext } from "./sent.ts";
 
@@ -64,6 +65,29 @@ export async function takeContext(
     tree: new SourceTree(context.shim, mount, sent?.digests),
     ignore,
     dockerfile: { name, text: text.toString("utf8") },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The files of `--build-context NAME=SOURCE`: sent before under a session, or fetched. Throws invalid, not-found. */
+export async function takeNamedContext(
+  context: BuildContext,
+  source: string,
+  signal: AbortSignal,
+): Promise<Pick<IncomingContext, "tree"> & AsyncDisposable> {
+  await using undo = new AsyncDisposableStack();
+  const session = sessionOf(source);
+  const sent = session === undefined ? undefined : undo.use(context.sentContexts.take(session));
+  const place = sent?.place ?? (await mkdtemp(join(context.folder, "context-")));
+  undo.defer(() => rm(place, { recursive: true, force: true }));
+  const root = join(place, "root");
+  if (sent === undefined) await mkdir(root);
+  const folder = sent === undefined ? await fillFromRemote(context, source, root, signal) : "";
+  const lower = [folder === "" ? root : join(root, folder)];
+  for (const tree of lower) context.storedOwners?.handOverTree(tree);
+  const owned = undo.move();
+  return {
+    tree: new SourceTree(context.shim, { lower }, sent?.digests),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -57,16 +57,26 @@ export class SentContexts {
     return layout.missing;
   }
 
+  /** Take in what was missing of a context that is to wait for its build. Throws not-found, invalid. */
+  async complete(session: string, tar: Readable): Promise<void> {
+    const found = this.#waiting.get(session);
+    if (found === undefined) throw unknownSession();
+    await found.sent.complete(tar);
+    found.timer.refresh();
+  }
+
   /** The context of a session; the caller disposes it. Throws not-found. */
   take(session: string): SentContext {
     const found = this.#waiting.get(session);
-    if (found === undefined)
-      throw notFound("the build context of this session was not told of, or waited too long");
+    if (found === undefined) throw unknownSession();
     clearTimeout(found.timer);
     this.#waiting.delete(session);
     return found.sent;
   }
 }
+
+const unknownSession = () =>
+  notFound("the build context of this session was not told of, or waited too long");
 
 interface Target {
   readonly variant: FileVariant;

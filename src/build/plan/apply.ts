@@ -179,7 +179,7 @@ async function applyCopy(
     step,
     base: state.top,
     noCache: planning.noCache(stage, state.name),
-    from: copy.flags.from === "" ? "context" : await planning.sourceOf(copy.flags.from, stage, "copy"),
+    from: copy.flags.from === "" ? "" : await planning.sourceOf(copy.flags.from, stage, "copy"),
     sources,
     destination,
     flags: {

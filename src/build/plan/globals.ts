@@ -28,5 +28,7 @@ export function imageName({ namedContexts }: BuildRequest, reference: string): s
   const other = namedContexts.get(reference);
   if (other === undefined) return reference;
   if (other.startsWith("docker-image://")) return other.slice("docker-image://".length);
-  throw invalid(`the build context ${reference}=${other} cannot be used: only docker-image:// is served`);
+  throw invalid(
+    `the build context ${reference}=${other} cannot be used: want a folder, an address or docker-image://IMAGE`,
+  );
 }

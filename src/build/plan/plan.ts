@@ -1,4 +1,5 @@
 import {
+  type CopyFlags,
   type Dockerfile,
   expand,
   findStage,
@@ -8,6 +9,7 @@ import {
   sourceStage,
 } from "../../dockerfile/index.ts";
 import { invalid } from "../../errors/index.ts";
+import { isContextOfFiles } from "../context/named.ts";
 import type { StepInfo } from "../events.ts";
 import type { BuildRequest } from "../service.ts";
 import { applyInstruction } from "./apply.ts";
@@ -15,7 +17,7 @@ import { globalArgs, imageName } from "./globals.ts";
 import { located, type Planning } from "./planning.ts";
 import { type Platform, parsePlatform, platformArgs } from "./platform.ts";
 import { inherit, type StageState } from "./stage-state.ts";
-import type { SourceVertex } from "./vertex.ts";
+import type { SourceVertex, Vertex } from "./vertex.ts";
 
 /** How images come into a plan. */
 export interface ImageSource {
@@ -88,6 +90,7 @@ export async function planBuild(
     epochSeconds: epoch === undefined || epoch === "" ? undefined : Number(epoch),
     devicesOf,
     async sourceOf(reference, current, verb) {
+      if (isOfFiles(reference)) return treeOf(reference);
       const index = request.namedContexts.has(reference)
         ? undefined
         : sourceStage(file.stages, reference, current, verb);
@@ -112,6 +115,37 @@ export async function planBuild(
     use: (argument) => used.add(argument),
   };
 
+  const isOfFiles = (name: string) => isContextOfFiles(request.namedContexts.get(name) ?? "");
+  const trees = new Map<string, Vertex>();
+  /** All files of a named context as a tree of their own, made once. */
+  function treeOf(name: string): Vertex {
+    const known = trees.get(name);
+    if (known !== undefined) return known;
+    const location = { line: 1, endLine: 1 };
+    // Before all stages, whose steps may need it.
+    const step = planning.newStep(-1, name, { text: `load build context ${name}`, location }, false);
+    const vertex: Vertex = {
+      kind: "copy",
+      step,
+      base: scratch(undefined),
+      noCache: false,
+      from: name,
+      sources: [{ kind: "path", path: "." }],
+      destination: "/",
+      flags: NO_COPY_FLAGS,
+      isAdd: false,
+    };
+    trees.set(name, vertex);
+    return vertex;
+  }
+
+  async function stageFromContext(name: string, stage: string, own: Platform, step: StepInfo) {
+    const state = await images.stageFrom("scratch", { platform: own, isGiven: true }, stage, step);
+    state.top = treeOf(name);
+    state.history.push({ createdBy: `FROM ${name}`, vertex: state.top });
+    return state;
+  }
+
   async function evaluateStage(index: number): Promise<StageState> {
     const stage = file.stages[index];
     if (stage === undefined) throw invalid(`stage ${index} does not exist`);
@@ -126,6 +160,7 @@ export async function planBuild(
         ? undefined
         : findStage(file.stages, reference, index);
       const own = platformOf(from, lookup);
+      if (isOfFiles(reference)) return stageFromContext(reference, name, own.platform, step);
       if (base !== undefined && !/^\d+$/.test(reference))
         return inherit(await stageAt(base), name, own.platform);
       return images.stageFrom(imageName(request, reference), own, name, step);
@@ -155,6 +190,18 @@ function targetOf({ stages }: Dockerfile, target: string): number {
   if (found === undefined) throw invalid(`target stage ${JSON.stringify(target)} could not be found`);
   return found;
 }
+
+const NO_COPY_FLAGS: CopyFlags = {
+  from: "",
+  chown: "",
+  chmod: "",
+  link: false,
+  parents: false,
+  exclude: [],
+  checksum: "",
+  keepGitDir: false,
+  unpack: undefined,
+};
 
 /** A source that is no stage. */
 export const scratch = (step: StepInfo | undefined): SourceVertex => ({

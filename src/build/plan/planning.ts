@@ -16,7 +16,12 @@ export interface Planning {
   /** The qualified names of the devices that a RUN asks for. Throws invalid or forbidden for those that it cannot have. */
   devicesOf(flags: readonly DeviceFlag[]): string[];
   /** The step of an instruction; numbered once all are known. */
-  newStep(stage: number, name: string, instruction: Instruction, isMetadata: boolean): StepInfo;
+  newStep(
+    stage: number,
+    name: string,
+    instruction: Pick<Instruction, "text" | "location">,
+    isMetadata: boolean,
+  ): StepInfo;
   noCache(stage: number, name: string): boolean;
   use(argument: string): void;
 }

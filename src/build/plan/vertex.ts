@@ -52,7 +52,8 @@ export interface RunMount extends MountFlag {
 /** Files from elsewhere put into the base's tree. */
 export interface CopyVertex extends StepVertex {
   readonly kind: "copy";
-  readonly from: Vertex | "context";
+  /** Another vertex, or the name of a context of files: "" for that of the build. */
+  readonly from: Vertex | string;
   readonly sources: readonly CopySource[];
   /** Absolute; with a slash at the end when it names a folder. */
   readonly destination: string;
@@ -76,7 +77,7 @@ export function inputsOf(vertex: Vertex): Vertex[] {
     case "folder":
       return [vertex.base];
     case "copy":
-      return vertex.from === "context" ? [vertex.base] : [vertex.base, vertex.from];
+      return typeof vertex.from === "string" ? [vertex.base] : [vertex.base, vertex.from];
     case "run": {
       const inputs = vertex.mounts.flatMap(({ input }) =>
         input === undefined || input === "context" ? [] : [input],

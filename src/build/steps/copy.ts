@@ -41,7 +41,7 @@ export async function prepareCopy(
   const { flags } = vertex;
   const owner = flags.chown === "" ? undefined : await parseOwner(context.shim, base, flags.chown, signal);
   // What comes from the context is root's; what comes from another stage keeps its owner there.
-  const isContext = vertex.from === "context";
+  const isContext = typeof vertex.from === "string";
   const placement: Placement = {
     destination: byteName(vertex.destination),
     owner: owner ?? (isContext ? { uid: 0, gid: 0 } : undefined),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { detectCompression, type TarMember, writeTar } from "../../archive/index.ts";
 import type { EngineClient } from "../../client/index.ts";
-import { ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
+import { type IgnoreRules, ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { packContext } from "./pack-context.ts";
@@ -19,6 +19,18 @@ export interface SentContext {
   readonly names: readonly [sent: string, known: string];
 }
 
+/** Whether the daemon fetches a context. */
+export const isAddress = (place: string): boolean =>
+  /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place);
+
+/** What of a folder stays out of a context. */
+export const contextRules = (patterns: readonly string[]): IgnoreRules =>
+  ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
+
+/** The patterns of an ignore file; none without one. */
+export const patternsIn = (file: string | undefined): string[] =>
+  file === undefined ? [] : ignorePatterns(readFileSync(file, "utf8"));
+
 /** The context that a command line names: a folder, "-" for stdin, an address. Throws ExitError for what is not there. */
 export async function contextOf(place: string, file: string): Promise<SentContext> {
   if (place === "-") {
@@ -26,7 +38,7 @@ export async function contextOf(place: string, file: string): Promise<SentContex
       throw new ExitError(1, "invalid argument: can't use stdin for both build context and dockerfile");
     return fromStdin(file);
   }
-  if (/^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place)) {
+  if (isAddress(place)) {
     const nothing = async () => undefined;
     return {
       body: nothing,
@@ -50,7 +62,7 @@ async function fromFolder(folder: string, file: string): Promise<SentContext> {
   const own = `${path}.dockerignore`;
   const shared = join(folder, ".dockerignore");
   const ignoreFile = file !== "-" && existsSync(own) ? own : existsSync(shared) ? shared : undefined;
-  const patterns = ignoreFile === undefined ? [] : ignorePatterns(readFileSync(ignoreFile, "utf8"));
+  const patterns = patternsIn(ignoreFile);
   // Sent under names of their own, so that a Dockerfile from elsewhere needs no place in the context, and one that is
   // ignored is not seen by COPY. The patterns go along, for the checks.
   const sent = `.gantry-${randomHex(8)}`;
@@ -58,7 +70,7 @@ async function fromFolder(folder: string, file: string): Promise<SentContext> {
     { name: sent, content: text },
     { name: `${sent}.dockerignore`, content: [...patterns, sent, `${sent}.dockerignore`, ""].join("\n") },
   ];
-  const rules = ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
+  const rules = contextRules(patterns);
   return {
     body: (client, session) => sendContext(client, session, resolve(folder), rules, extra),
     archive: async () =>

@@ -13,6 +13,7 @@ import { type Caches, fetchCaches, parseCaches, sendCaches } from "../build/cach
 import { buildClassic } from "../build/classic.ts";
 import { compressed } from "../build/compress.ts";
 import { contextOf, type SentContext } from "../build/context.ts";
+import { sendNamedContexts } from "../build/named-contexts.ts";
 import { parseOutputs, writeOutputs } from "../build/outputs.ts";
 import { type BuildDisplay, LiveDisplay, PlainDisplay, quietDisplay, rawDisplay } from "../build/progress.ts";
 import { readAgents, readSecrets } from "../build/secrets.ts";
@@ -32,7 +33,10 @@ export const build: Command = {
     list("allow", 'Allow what is refused by default ("network.host", "security.insecure")'),
     list("attest", 'What shall be said of the image ("type=sbom", "type=provenance,mode=max")'),
     list("build-arg", "Set build-time variables"),
-    list("build-context", "Replace an image or stage (name=docker-image://IMAGE)"),
+    list(
+      "build-context",
+      "Files or an image by a name (NAME=FOLDER, NAME=ADDRESS, NAME=docker-image://IMAGE)",
+    ),
     list(
       "cache-from",
       'Where cached results are looked for ("IMAGE", "type=registry,ref=…", "type=local,src=…")',
@@ -105,7 +109,8 @@ async function buildHere(
   const session = randomHex(16);
   await offerSecrets(flags, client, session);
   await sendCaches(client, session, caches.sourceFolders);
-  const query = { ...queryOf(flags), ...cacheQuery(caches), ...context.query, session };
+  const contexts = await sendNamedContexts(client, session, flags.list("build-context"), flags.bool("check"));
+  const query = { ...queryOf(flags), ...cacheQuery(caches), ...context.query, contexts, session };
   if (flags.bool("check")) return check(client, query, context);
   const display = displayOf(flags);
   const id = await run(client, query, context, display).finally(() => display.close());
@@ -150,7 +155,6 @@ function queryOf(flags: FlagValues) {
     target: flags.optional("target"),
     buildargs: args.length === 0 ? undefined : JSON.stringify(Object.fromEntries(args)),
     labels: json("label"),
-    contexts: json("build-context"),
     nocache: flags.bool("no-cache") ? 1 : undefined,
     nocachefilter: flags.list("no-cache-filter"),
     pull: flags.bool("pull") ? 1 : undefined,
