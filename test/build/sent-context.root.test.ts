@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -62,6 +63,9 @@ async function build(
     server.close();
   }
 }
+
+/** What a command in the image that was built says. */
+const inIt = async (script: string) => (await daemon.gantry("run", "--rm", "it", "sh", "-c", script)).stdout;
 
 const old = (path: string) => utimesSync(path, 1_000_000_000, 1_000_000_000);
 
@@ -204,3 +208,50 @@ describe("a context of the own client", () => {
     ).toEqual([]);
   });
 });
+
+test("holes of files stay holes, in a context, in a step, in a copy; a context may come compressed", async () => {
+  using context = contextOf({
+    Dockerfile:
+      "FROM busybox\nRUN truncate -s 100M /made && echo end >>/made\nFROM busybox\nCOPY sent /\nCOPY --from=0 /made /\nRUN stat -c '%n %s %b' /sent /made >/seen && tail -c 4 /made >>/seen",
+    sent: "",
+  });
+  truncateSync(join(context.path, "sent"), 100 << 20);
+  for (const more of [[], ["--compress", "--isolation", "default", "--no-cache"]]) {
+    const { exitCode, stderr } = await daemon.gantry("build", ...more, "-t", "it", context.path);
+    expect([exitCode, stderr]).toEqual([0, expect.any(String)]);
+    const [sent = "", made = "", end] = (await inIt("cat /seen")).split("\n");
+    expect([sent.split(" ")[1], made.split(" ")[1], end]).toEqual(["104857600", "104857604", "end"]);
+    for (const line of [sent, made]) expect(Number(line.split(" ")[2])).toBeLessThan(64);
+  }
+  const refused = await daemon.gantry("build", "--isolation", "hyperv", context.path);
+  expect([refused.exitCode, refused.stderr]).toEqual([
+    1,
+    expect.stringContaining("unsupported isolation: hyperv"),
+  ]);
+}, 60_000);
+
+test("folders by names are copied from, mounted and built from, and are in the cache by their content", async () => {
+  using lib = contextOf({ "d/f": "of lib\n", kept: "1", left: "2", ".dockerignore": "left" });
+  using context = contextOf({
+    Dockerfile:
+      "FROM busybox AS first\nCOPY --from=lib d/f /copied\nRUN --mount=from=lib,target=/m ls /m >/listed\nFROM lib AS whole\nFROM first\nCOPY --from=whole /kept /\nRUN cat /copied /listed",
+  });
+  const build = (...named: string[]) =>
+    daemon.gantry(
+      ...["build", "--progress", "plain", "-t", "it", ...named.flatMap((one) => ["--build-context", one])],
+      context.path,
+    );
+  const first = await build(`lib=${lib.path}`);
+  expect([first.exitCode, first.stderr]).toEqual([0, expect.stringContaining("load build context lib")]);
+  expect(await inIt("cat /copied /listed /kept")).toBe("of lib\nd\nkept\n1");
+  expect((await build(`lib=${lib.path}`)).stderr.match(/^#\d+ CACHED/gm)).toHaveLength(5);
+  writeFileSync(join(lib.path, "d/f"), "changed\n");
+  expect((await build(`lib=${lib.path}`)).stderr).toMatch(/^#\d+ [\d.]+ changed$/m);
+  // In the place of a stage, too.
+  expect((await build(`lib=${lib.path}`, `first=docker-image://busybox`)).exitCode).not.toBe(0);
+  expect((await build("lib=oci-layout:///x")).stderr).toContain("load the layout");
+  expect((await build("lib=/no/such")).stderr).toContain("/no/such is no folder");
+  expect(
+    (await daemon.gantry("build", "--check", "--build-context", `lib=${lib.path}`, context.path)).exitCode,
+  ).toBe(0);
+}, 60_000);

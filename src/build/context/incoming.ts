@@ -34,10 +34,7 @@ export async function takeContext(
 ): Promise<IncomingContext> {
   await using undo = new AsyncDisposableStack();
   const sent = source.kind === "sent" ? undo.use(context.sentContexts.take(source.session)) : undefined;
-  const place = sent?.place ?? (await mkdtemp(join(context.folder, "context-")));
-  undo.defer(() => rm(place, { recursive: true, force: true }));
-  const root = join(place, "root");
-  if (sent === undefined) await mkdir(root);
+  const root = await rootFor(context, sent, undo);
   const folder = await fill(context, source, root, sent, signal);
   const mount = { lower: [folder === "" ? root : join(root, folder)] };
   const name = posix.normalize(`/${dockerfile || "Dockerfile"}`).slice(1);
@@ -78,10 +75,7 @@ export async function takeNamedContext(
   await using undo = new AsyncDisposableStack();
   const session = sessionOf(source);
   const sent = session === undefined ? undefined : undo.use(context.sentContexts.take(session));
-  const place = sent?.place ?? (await mkdtemp(join(context.folder, "context-")));
-  undo.defer(() => rm(place, { recursive: true, force: true }));
-  const root = join(place, "root");
-  if (sent === undefined) await mkdir(root);
+  const root = await rootFor(context, sent, undo);
   const folder = sent === undefined ? await fillFromRemote(context, source, root, signal) : "";
   const lower = [folder === "" ? root : join(root, folder)];
   for (const tree of lower) context.storedOwners?.handOverTree(tree);
@@ -90,6 +84,19 @@ export async function takeNamedContext(
     tree: new SourceTree(context.shim, { lower }, sent?.digests),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The folder of a context's files, in a place that goes with `undo`: made now, unless the client has filled it already. */
+async function rootFor(
+  { folder }: BuildContext,
+  sent: SentContext | undefined,
+  undo: AsyncDisposableStack,
+): Promise<string> {
+  const place = sent?.place ?? (await mkdtemp(join(folder, "context-")));
+  undo.defer(() => rm(place, { recursive: true, force: true }));
+  const root = join(place, "root");
+  if (sent === undefined) await mkdir(root);
+  return root;
 }
 
 /** Resolves with the folder below `root` that the context is. */
