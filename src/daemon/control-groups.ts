@@ -1,13 +1,19 @@
+import { join } from "node:path/posix";
 import { EngineError, messageOf, unsupported } from "../errors/index.ts";
 import type { Log } from "../log/index.ts";
 import {
   type CgroupLayout,
   type CgroupPlacement,
   cgroupfsPlacement,
+  type DelegatedGroup,
+  delegatedTo,
+  findDelegated,
   type LimitSupport,
+  leaveDelegated,
   limitSupport,
   prepareCgroupParent,
   readCgroupLayout,
+  removeCgroupParent,
 } from "../runtime/cgroup/index.ts";
 import type { TaskLauncher } from "../runtime/index.ts";
 import {
@@ -24,8 +30,8 @@ export interface ControlGroups extends AsyncDisposable {
   readonly layout: CgroupLayout;
   readonly placement: CgroupPlacement;
   readonly support: LimitSupport;
-  /** The group that the engine has made for itself; undefined when it has none. */
-  readonly own: string | undefined;
+  /** Remove what the engine has made for itself, when no container is left. */
+  teardown(): void;
   /** The launcher, which makes what a task's group needs first. */
   launching(inner: TaskLauncher): TaskLauncher;
 }
@@ -57,7 +63,7 @@ function ownGroups(layout: CgroupLayout, own: string): ControlGroups {
     layout,
     placement: cgroupfsPlacement(layout, own),
     support: limitSupport(layout, own),
-    own,
+    teardown: () => removeCgroupParent(layout, own),
     launching: (inner) => inner,
     async [Symbol.asyncDispose]() {},
   };
@@ -86,13 +92,34 @@ async function scopesAsGroups(scopes: Scopes, layout: CgroupLayout): Promise<Con
     layout,
     placement: scopes,
     support,
-    own: undefined,
+    teardown() {},
     launching: (inner) => withScopes(inner, scopes),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** An ordinary user has the groups that his own systemd gives him, if there is one and this process is among its own. */
+/** Below a group that was given to this user. */
+function delegatedGroups(whole: CgroupLayout, group: DelegatedGroup, name: string): ControlGroups {
+  const own = join(group.path, name);
+  const layout = { ...whole, legacy: new Map(), unifiedControllers: group.controllers };
+  prepareCgroupParent(layout, own);
+  return {
+    layout,
+    placement: cgroupfsPlacement(layout, own, group.path),
+    support: limitSupport(layout, own),
+    teardown() {
+      removeCgroupParent(layout, own);
+      leaveDelegated(layout, group, name);
+    },
+    launching: (inner) => inner,
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+/**
+ * An ordinary user has the groups that his own systemd gives him, if there is one and this process is among its own, or those below
+ * a group that he was given.
+ */
 async function openForUser(
   { name, cgroupDriver }: Options,
   shimPath: string,
@@ -107,18 +134,26 @@ async function openForUser(
       layout: NO_GROUPS,
       placement: cgroupfsPlacement(NO_GROUPS, `/${name}`),
       support: limitSupport(NO_GROUPS, `/${name}`),
-      own: undefined,
+      teardown() {},
       launching: (inner) => inner,
       async [Symbol.asyncDispose]() {},
     };
   };
-  if (cgroupDriver === "cgroupfs") return none("control groups are root's to make");
   // Device programs are root's to load; the device nodes are the host's own, with the host's rights.
   const layout: CgroupLayout = { ...readCgroupLayout(), filtersDevices: false };
-  const address = userManager();
-  if (layout.legacy.size > 0 || layout.unified === undefined)
-    return none("only version 2 of control groups can be given to users");
-  if (address === undefined) return none("the systemd of this user has no message bus");
+  const delegated = delegatedTo(layout, ownGroup(), name);
+  if (delegated !== undefined && cgroupDriver !== "systemd") return delegatedGroups(layout, delegated, name);
+  const address = cgroupDriver === "cgroupfs" || layout.legacy.size > 0 ? undefined : userManager();
+  if (address === undefined) {
+    const found = findDelegated(layout, ownGroup());
+    const busless =
+      cgroupDriver === "cgroupfs" || layout.legacy.size > 0
+        ? ""
+        : ", and no systemd of his has a message bus";
+    return none(
+      "why" in found ? `this user ${found.why}${busless}` : `the daemon was not started in ${found.path}`,
+    );
+  }
   try {
     const scopes = await openScopes({ address, slice: "user.slice", prefix: name, shimPath });
     if (scopes.holds(ownGroup())) return await scopesAsGroups(scopes, layout);

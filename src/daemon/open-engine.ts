@@ -24,7 +24,7 @@ import {
   type RegistryRules,
   readRegistryRules,
 } from "../registry/index.ts";
-import { cgroupVersion, removeCgroupParent } from "../runtime/cgroup/index.ts";
+import { cgroupVersion } from "../runtime/cgroup/index.ts";
 import { BundleStore, createRuntimes, type RuntimesOptions, withRuntimes } from "../runtime/foreign/index.ts";
 import { createTaskLauncher, type IdMaps } from "../runtime/index.ts";
 import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
@@ -274,7 +274,7 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     startByPolicy: () => containers.startByPolicy(),
     async teardown() {
       await networks.teardown();
-      if (groups.own !== undefined) removeCgroupParent(layout, groups.own);
+      groups.teardown();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -51,6 +51,47 @@ test("the engine of an ordinary user sets limits through his own systemd, and ta
   expect(await asAlice("systemctl --user list-units --all --plain --no-legend 'gantry-*'")).toBe("");
 });
 
+test("a user without systemd has limits below a control group that he was given", async () => {
+  await inGuest("cmp -s /dist/gantry /usr/local/bin/gantry || install /dist/gantry /usr/local/bin/gantry");
+  const variables = "HOME=/home/alice XDG_RUNTIME_DIR=/run/plain DOCKER_HOST=unix:///run/plain/gantry.sock";
+  const asUser = (script: string) =>
+    inGuest(`runuser -u alice -- env ${variables} bash -euo pipefail -c '${script}'`);
+  const group = "/sys/fs/cgroup/plain";
+  // As a supervisor gives it: the folder and the files of its division are his, not the limits of the whole.
+  const start = `sh -c 'echo $$ >${group}/cgroup.procs; exec setpriv --reuid alice --regid alice --init-groups env ${variables} GANTRY_READY_FD=3 \
+      gantry daemon --rootless 3>/run/plain.ready >>/run/plain.log 2>&1' & head -c 1 /run/plain.ready >/run/plain.said; test -s /run/plain.said`;
+  await inGuest(`install -d -o alice -m 700 /run/plain; mkdir ${group}; rm -f /run/plain.ready; mkfifo /run/plain.ready
+    echo "+memory +cpu +pids" >/sys/fs/cgroup/cgroup.subtree_control
+    chown alice ${group} ${group}/cgroup.procs ${group}/cgroup.subtree_control
+    ${start}`);
+  expect(await asUser('docker info -f "{{.CgroupDriver}} {{.CgroupVersion}}"')).toBe("cgroupfs 2");
+  const limits = "-m 64m --memory-swap 100m --cpus 0.5 --pids-limit 20";
+  for (const runtime of ["gantry", "runc"]) {
+    const id = await asUser(`docker run -d --name limited --runtime ${runtime} ${limits} busybox sleep 1000`);
+    const values = await inGuest(`cd ${group}/gantry/${id}; cat memory.max memory.swap.max cpu.max pids.max`);
+    expect(values.split("\n")).toEqual([mib(64), mib(36), "50000 100000", "20"]);
+    const inside = "docker exec limited cat /proc/self/cgroup /sys/fs/cgroup/memory.max";
+    expect(await asUser(inside)).toBe(`0::/\n${mib(64)}`);
+    await asUser(
+      "docker pause limited; docker update -m 96m --memory-swap 128m limited; docker unpause limited",
+    );
+    expect(await inGuest(`cat ${group}/gantry/${id}/memory.max`)).toBe(mib(96));
+    await asUser("docker rm -f limited");
+    await inGuest(`test ! -e ${group}/gantry/${id}`);
+  }
+  const daemon = `pid=$(cat ${group}/gantry-daemon/cgroup.procs | xargs ps -o pid=,args= -p | awk '/rootless-wait/ {print $1}')`;
+  await asUser("docker run -d --name kept -m 64m busybox sleep 1000");
+  await inGuest(`${daemon}; kill -TERM $pid; tail --pid=$pid -f /dev/null; ${start}`);
+  expect(await asUser("docker stats --no-stream --format {{.MemUsage}} kept; docker rm -f kept")).toContain(
+    "/ 64MiB",
+  );
+  await inGuest(`${daemon}; kill -TERM $pid; tail --pid=$pid -f /dev/null
+    sh -c 'echo $$ >${group}/cgroup.procs 2>/dev/null || echo $$ >${group}/gantry-daemon/cgroup.procs
+      exec setpriv --reuid alice --regid alice --init-groups env ${variables} gantry daemon --rootless --teardown'
+    while grep -q "populated 1" ${group}/cgroup.events; do :; done
+    rmdir ${group}; rm -r /run/plain*`);
+}, 600_000);
+
 test("--userns-remap: root of a container is nobody on the machine, limited as any other", async () => {
   await startDaemon("--userns-remap alice");
   await withDaemon(

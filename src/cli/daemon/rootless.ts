@@ -3,11 +3,12 @@ import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
-import type { RootlessNetwork } from "../../daemon/index.ts";
+import type { EngineOptions, RootlessNetwork } from "../../daemon/index.ts";
 import { internal, invalid, messageOf } from "../../errors/index.ts";
 import { installShim, ownCommand } from "../../platform/index.ts";
 import { userPlaces } from "../../platform/places/index.ts";
-import { moveBelowUserManager } from "../../runtime/systemd/index.ts";
+import { delegatedTo, enterDelegated, findDelegated, readCgroupLayout } from "../../runtime/cgroup/index.ts";
+import { moveBelowUserManager, ownGroup } from "../../runtime/systemd/index.ts";
 import { subordinateRanges } from "../../runtime/user-namespace/index.ts";
 import { printError } from "../output/print.ts";
 import { readyDescriptor } from "../terminal/server-process.ts";
@@ -36,13 +37,15 @@ export function insideRootless(): RootlessNetwork | undefined {
   return folder === undefined ? undefined : { folder };
 }
 
+type RootlessPlaces = Pick<EngineOptions, "dataRoot" | "execRoot" | "name" | "cgroupDriver">;
+
 /**
  * Run the daemon of an ordinary user, as root of a user namespace of his, which is made when it is not there; this process
  * becomes one that waits for it. `argv` names all places. Does not return; throws invalid for root, internal when it cannot be done.
  */
 export async function enterRootless(
   argv: readonly string[],
-  { dataRoot, execRoot, name }: { dataRoot: string; execRoot: string; name: string },
+  { dataRoot, execRoot, name, cgroupDriver }: RootlessPlaces,
 ): Promise<never> {
   if (process.getuid?.() === 0) throw invalid("--rootless is for ordinary users, and this is root");
   const { uid, gid } = userInfo();
@@ -54,7 +57,7 @@ export async function enterRootless(
   writeFileSync(resolvConf, `nameserver ${NAME_SERVER}\n`);
   const ids = idMaps(nameOf(uid), uid, gid);
   const shim = installShim(join(dataRoot, "bin"));
-  await joinUserManager(name);
+  await joinControlGroup(name, cgroupDriver);
   const args = ["rootless", folder, ids.uids, ids.gids, resolvConf, program, path];
   const inner = spawn(shim, [...args, ...ownCommand(), "daemon", ...argv], {
     // A runtime marks all other descriptors to be closed when it executes something in its own place.
@@ -73,13 +76,21 @@ export async function enterRootless(
   throw internal("rootless: this runtime cannot execute another program in its place");
 }
 
-/** Without it the daemon runs as well, and says what its containers lack. */
-async function joinUserManager(name: string): Promise<void> {
+/**
+ * Be where this user may make control groups: below his systemd, or else in a group that he was given. Without either the daemon
+ * runs as well, and says what its containers lack.
+ */
+async function joinControlGroup(name: string, driver: RootlessPlaces["cgroupDriver"]): Promise<void> {
   try {
-    await moveBelowUserManager(`${name}-daemon-${process.pid}.scope`);
+    if (driver !== "cgroupfs" && (await moveBelowUserManager(`${name}-daemon-${process.pid}.scope`))) return;
   } catch (error) {
     printError(`gantry daemon: warning: the user's systemd does not take this process: ${messageOf(error)}`);
   }
+  if (driver === "systemd") return;
+  const layout = readCgroupLayout();
+  const own = ownGroup();
+  const found = findDelegated(layout, own);
+  if (delegatedTo(layout, own, name) === undefined && !("why" in found)) enterDelegated(layout, found, name);
 }
 
 /** Let go of the namespaces, when nothing of the engine is left in them. */

@@ -1,4 +1,11 @@
 export { type ControlGroup, controlGroup } from "./control.ts";
+export {
+  type DelegatedGroup,
+  delegatedTo,
+  enterDelegated,
+  findDelegated,
+  leaveDelegated,
+} from "./delegated.ts";
 export { destroyGroup } from "./destroy.ts";
 export {
   type CgroupFolder,

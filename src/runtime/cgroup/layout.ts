@@ -45,7 +45,8 @@ const GENERIC = new Set([
   "memory_recursiveprot",
 ]);
 
-function controllersOf(folder: string): Set<string> {
+/** What a group of version 2 can limit. */
+export function controllersOf(folder: string): Set<string> {
   const text = readFileSync(`${folder}/cgroup.controllers`, "utf8").trim();
   return new Set(text === "" ? [] : text.split(" "));
 }

@@ -97,8 +97,10 @@ function enableControllers(root: string, path: string, controllers: readonly str
       try {
         writeFileSync(join(root, group, "cgroup.subtree_control"), `+${controller}`);
       } catch (error) {
-        // Refused where processes live in a group that is not the root; limits of it then report themselves missing.
-        if (errnoOf(error) !== "EBUSY" && errnoOf(error) !== "ENOENT") throw error;
+        // Refused where processes live in a group that is not the root, and to a user above what is his; limits then report
+        // themselves missing.
+        const code = errnoOf(error) ?? "";
+        if (!["EBUSY", "ENOENT", "EACCES"].includes(code)) throw error;
       }
     }
   }

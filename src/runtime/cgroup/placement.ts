@@ -1,4 +1,4 @@
-import { normalize } from "node:path/posix";
+import { join, normalize } from "node:path/posix";
 import type { LinuxResources } from "../spec/index.ts";
 import { type CgroupLayout, hasGroups } from "./layout.ts";
 import { prepareCgroupParent } from "./operations.ts";
@@ -24,9 +24,12 @@ export interface CgroupPlacement {
   update(id: string, resources: LinuxResources): Promise<void>;
 }
 
-/** The engine makes the groups itself, below one of its own (such as "/gantry"), which exists. */
-export function cgroupfsPlacement(layout: CgroupLayout, own: string): CgroupPlacement {
-  const folderOf = (parent: string) => (parent === "" ? own : normalize(`/${parent}`));
+/**
+ * The engine makes the groups itself, below one of its own (such as "/gantry"), which exists. Other parents are below `root`, that
+ * of the hierarchies unless told.
+ */
+export function cgroupfsPlacement(layout: CgroupLayout, own: string, root = "/"): CgroupPlacement {
+  const folderOf = (parent: string) => (parent === "" ? own : join(root, normalize(`/${parent}`)));
   return {
     driver: hasGroups(layout) ? "cgroupfs" : "none",
     pathOf: (id, parent) => `${folderOf(parent)}/${id}`,

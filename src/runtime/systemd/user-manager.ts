@@ -26,13 +26,13 @@ export function ownGroup(): string {
 
 /**
  * Put this process below the user's manager, where it may make control groups: a session (a login over ssh, a terminal) is
- * beside it, and the kernel lets nobody but root move a process from there. Does nothing without such a manager.
+ * beside it, and the kernel lets nobody but root move a process from there. False without such a manager.
  */
-export async function moveBelowUserManager(unit: string): Promise<void> {
+export async function moveBelowUserManager(unit: string): Promise<boolean> {
   const address = userManager();
-  if (address === undefined) return;
+  if (address === undefined) return false;
   await using manager = await connectManager(address);
-  if (ownGroup().startsWith(`${manager.controlGroup}/`)) return;
+  if (ownGroup().startsWith(`${manager.controlGroup}/`)) return true;
   await manager.startScope({
     name: unit,
     slice: "app.slice",
@@ -40,4 +40,5 @@ export async function moveBelowUserManager(unit: string): Promise<void> {
     pid: process.pid,
     properties: [],
   });
+  return true;
 }
