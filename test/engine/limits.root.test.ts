@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
@@ -11,8 +12,6 @@ afterAll(async () => {
 }, 60_000);
 
 const docker = async (...args: string[]) => (await daemon.docker(...args)).stdout.trim();
-const inside = (flags: string[], script: string) =>
-  docker("run", "--rm", ...flags, "busybox", "sh", "-c", script);
 const runs = (flags: string[], script: string) =>
   daemon.docker("run", "--rm", ...flags, "busybox", "sh", "-c", script);
 
@@ -24,18 +23,31 @@ async function ofGroup(name: string, controller: string, file: string): Promise<
   return readFileSync(`/sys/fs/cgroup/${controller}${path}/${file}`, "utf8").trim();
 }
 
-test("resource flags reach the control groups", async () => {
-  const flags =
-    "-m 64m --memory-reservation 32m --memory-swap 96m --cpu-shares 77 --cpu-quota 50000 --cpu-period 100000 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 33";
-  await docker("run", "-d", "--name", "lim", ...flags.split(" "), "busybox", "sleep", "1000");
-  const MIB = 1024 * 1024;
-  expect(await ofGroup("lim", "memory", "memory.limit_in_bytes")).toBe(String(64 * MIB));
-  expect(await ofGroup("lim", "memory", "memory.soft_limit_in_bytes")).toBe(String(32 * MIB));
-  expect(await ofGroup("lim", "memory", "memory.memsw.limit_in_bytes")).toBe(String(96 * MIB));
-  expect(await ofGroup("lim", "cpu", "cpu.shares")).toBe("77");
-  expect(await ofGroup("lim", "cpu", "cpu.cfs_quota_us")).toBe("50000");
-  expect(await ofGroup("lim", "cpuset", "cpuset.cpus")).toBe("0");
-  expect(await ofGroup("lim", "pids", "pids.max")).toBe("33");
+const MIB = 1024 * 1024;
+
+test("resource flags reach the control groups, as the host sees them and as the container does", async () => {
+  const flags = [
+    "-m 64m --memory-reservation 32m --memory-swap 96m --memory-swappiness 7 --oom-kill-disable",
+    "--cpu-shares 77 --cpu-quota 50000 --cpu-period 100000 --cpuset-cpus 0 --cpuset-mems 0 --pids-limit 33",
+  ];
+  await docker("run", "-d", "--name", "lim", ...flags.join(" ").split(" "), "busybox", "sleep", "1000");
+  const values: [controller: string, file: string, value: string][] = [
+    ["memory", "memory.limit_in_bytes", String(64 * MIB)],
+    ["memory", "memory.soft_limit_in_bytes", String(32 * MIB)],
+    ["memory", "memory.memsw.limit_in_bytes", String(96 * MIB)],
+    ["memory", "memory.swappiness", "7"],
+    ["cpu", "cpu.shares", "77"],
+    ["cpu", "cpu.cfs_quota_us", "50000"],
+    ["cpu", "cpu.cfs_period_us", "100000"],
+    ["cpuset", "cpuset.cpus", "0"],
+    ["cpuset", "cpuset.mems", "0"],
+    ["pids", "pids.max", "33"],
+  ];
+  const outside = await Promise.all(values.map(([controller, file]) => ofGroup("lim", controller, file)));
+  expect(outside).toEqual(values.map(([, , value]) => value));
+  expect(await ofGroup("lim", "memory", "memory.oom_control")).toContain("oom_kill_disable 1");
+  const files = values.map(([controller, file]) => `/sys/fs/cgroup/${controller}/${file}`);
+  expect((await docker("exec", "lim", "cat", ...files)).split("\n")).toEqual(outside);
   expect(await docker("exec", "lim", "nproc")).toBe("1");
   await docker("rm", "-f", "lim");
 }, 30_000);
@@ -78,13 +90,36 @@ test("limits that the kernel lacks are dropped with Docker's warning, not silent
   ]);
 }, 30_000);
 
-test("ulimits, shm-size, oom-score-adj and read-only are seen from inside", async () => {
-  expect(await inside(["--ulimit", "nofile=123:456"], "ulimit -n; ulimit -Hn")).toBe("123\n456");
-  expect(await inside(["--ulimit", "core=0"], "ulimit -c")).toBe("0");
-  expect(await inside(["--shm-size", "5m"], "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2")).toBe(
-    "5120",
+test("limits and rights of the process are what was asked for, seen from the host and from inside", async () => {
+  const flags = [
+    "--ulimit nofile=123:456 --ulimit core=0 --shm-size 5m --oom-score-adj 345 --read-only -u 5:6 --group-add 7",
+    "--cap-drop ALL --cap-add KILL --security-opt no-new-privileges --sysctl net.core.somaxconn=77",
+  ];
+  await docker("run", "-d", "--name", "own", ...flags.join(" ").split(" "), "busybox", "sleep", "1000");
+  const pid = await docker("inspect", "-f", "{{.State.Pid}}", "own");
+  const files = ["status", "limits", "oom_score_adj", "mountinfo"];
+  const outside = files.map((file) => readFileSync(`/proc/${pid}/${file}`, "utf8"));
+  const inside = await Promise.all(
+    files.map((file) => daemon.docker("exec", "own", "cat", `/proc/1/${file}`)),
   );
-  expect(await inside(["--oom-score-adj", "345"], "cat /proc/self/oom_score_adj")).toBe("345");
+  for (const [status = "", limits = "", score = "", mounts = ""] of [
+    outside,
+    inside.map(({ stdout }) => stdout),
+  ]) {
+    expect(status).toMatch(/^Uid:\t5\t5\t5\t5\nGid:\t6\t6\t6\t6$/m);
+    expect(status).toMatch(/^Groups:\t6 7 ?$/m);
+    expect(status).toMatch(/^CapBnd:\t0{14}20$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1\nSeccomp:\t2$/m);
+    expect(limits).toMatch(/^Max open files +123 +456 /m);
+    expect(limits).toMatch(/^Max core file size +0 +0 /m);
+    expect(score).toBe("345\n");
+    expect(mounts).toMatch(/ \/ \/ ro,/);
+    expect(mounts).toMatch(/ \/dev\/shm .*,size=5120k/);
+  }
+  const somaxconn = "/proc/sys/net/core/somaxconn";
+  expect(execFileSync("nsenter", ["-t", pid, "-n", "cat", somaxconn], { encoding: "utf8" })).toBe("77\n");
+  expect(await docker("exec", "own", "cat", somaxconn)).toBe("77");
+  await docker("rm", "-f", "own");
   const readonly = await runs(["--read-only"], "touch /x; touch /tmp/x; touch /dev/shm/ok && echo shm");
   expect(readonly.stdout).toBe("shm\n");
   expect(readonly.stderr.match(/Read-only file system/g)).toHaveLength(2);
@@ -93,21 +128,19 @@ test("ulimits, shm-size, oom-score-adj and read-only are seen from inside", asyn
 test("device throttles are set for the device that is named", async () => {
   const disk = /^(?:\s*\d+){3} ([vsx]?[a-z]+[a-z0-9]*)$/m.exec(readFileSync("/proc/partitions", "utf8"))?.[1];
   if (disk === undefined) return;
-  await docker(
-    "run",
-    "-d",
-    "--name",
-    "thr",
-    "--device-read-bps",
-    `/dev/${disk}:1mb`,
-    "--device-write-iops",
-    `/dev/${disk}:50`,
-    "busybox",
-    "sleep",
-    "1000",
+  const device = `/dev/${disk}`;
+  const flags = [
+    `--device-read-bps ${device}:1mb --device-write-bps ${device}:2mb`,
+    `--device-read-iops ${device}:40 --device-write-iops ${device}:50`,
+  ];
+  await docker("run", "-d", "--name", "thr", ...flags.join(" ").split(" "), "busybox", "sleep", "1000");
+  const files = ["read_bps", "write_bps", "read_iops", "write_iops"].map(
+    (kind) => `blkio.throttle.${kind}_device`,
   );
-  expect(await ofGroup("thr", "blkio", "blkio.throttle.read_bps_device")).toEndWith(" 1048576");
-  expect(await ofGroup("thr", "blkio", "blkio.throttle.write_iops_device")).toEndWith(" 50");
+  const outside = await Promise.all(files.map((file) => ofGroup("thr", "blkio", file)));
+  expect(outside.map((line) => line.split(" ")[1])).toEqual([String(MIB), String(2 * MIB), "40", "50"]);
+  const inside = await docker("exec", "thr", "cat", ...files.map((file) => `/sys/fs/cgroup/blkio/${file}`));
+  expect(inside.split("\n")).toEqual(outside);
   await docker("rm", "-f", "thr");
   const { exitCode, stderr } = await runs(["--device-read-bps", "/dev/null:1mb"], "true");
   expect([exitCode, stderr.includes("/dev/null is no block device")]).toEqual([125, true]);

@@ -60,7 +60,15 @@ test("limits of a running container change in the kernel and in inspect, up and 
     "up",
   );
   expect(await limit("up", "memory.limit_in_bytes", "memory.max")).toBe(String(32 * MIB));
+  expect(await limit("up", "cpu.shares", "cpu.weight")).toMatch(/^(512|20)$/);
   expect(await limit("up", "cpuset.cpus", "cpuset.cpus")).toBe("0");
+  await docker("update", "--memory-reservation", "16m", "--cpuset-mems", "0", "up");
+  expect(await limit("up", "memory.soft_limit_in_bytes", "memory.low")).toBe(String(16 * MIB));
+  expect(await limit("up", "cpuset.mems", "cpuset.mems")).toBe("0");
+  // The container's own view of its group is the same one.
+  const view =
+    "cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes memory.max pids/pids.max pids.max 2>/dev/null";
+  expect(await docker("exec", "up", "sh", "-c", view)).toBe(`${32 * MIB}\n7`);
   await docker("update", "--cpus", "1.5", "up");
   expect(await limit("up", "cpu.cfs_quota_us", "cpu.max")).toContain("150000");
   expect(
@@ -77,6 +85,12 @@ test("limits of a running container change in the kernel and in inspect, up and 
   await daemon.untilEvent({ container: "up", event: "update" }, 3);
   // What was changed is what the next start uses.
   await docker("restart", "-t", "0", "up");
+  await docker("create", "--name", "parts", "busybox", "sleep", "1000");
+  await docker("update", "--cpu-period", "50000", "--cpu-quota", "25000", "parts");
+  await docker("start", "parts");
+  expect(await limit("parts", "cpu.cfs_quota_us", "cpu.max")).toMatch(/^25000( 50000)?$/);
+  expect(await limit("parts", "cpu.cfs_period_us", "cpu.max")).toMatch(/50000$/);
+  await docker("rm", "-f", "parts");
   expect(await limit("up", "memory.limit_in_bytes", "memory.max")).toBe(String(32 * MIB));
   await docker("rm", "-f", "up");
 }, 30_000);

@@ -47,6 +47,16 @@ const INVALID: readonly (readonly [kind: string, config: Config, words: string])
     { linux: { timeOffsets: { monotonic: { secs: 1 } } } },
     "time namespace isn't enabled",
   ],
+  [
+    "clocks of a time namespace that is joined",
+    {
+      linux: {
+        namespaces: [...namespaces(...BASE), { type: "time", path: "/proc/self/ns/time" }],
+        timeOffsets: { monotonic: { secs: 1 } },
+      },
+    },
+    "not for one that is joined",
+  ],
   ["a bind of nothing", { mounts: [{ destination: "/x", type: "bind" }] }, "mounts[0].source"],
   [
     "a bind of what is not there",

@@ -252,6 +252,32 @@ test("time offsets, personality, scheduler and IO priority reach the process", a
   expect(offsets.join("\n")).toMatch(/boottime +1000000 +0/);
 }, 30_000);
 
+test("clocks of its own are the exec's too, and those of a container that joins its time namespace", async () => {
+  await using own = new TestBundle();
+  await using joining = new TestBundle();
+  const others = ["pid", "network", "ipc", "uts", "mount"].map((type) => ({ type }));
+  const clocks = "cat /proc/uptime /proc/self/timens_offsets";
+  own.configure({
+    process: { args: ["sleep", "1000"] },
+    linux: {
+      namespaces: [...others, { type: "time" }],
+      timeOffsets: { boottime: { secs: 1_000_000 }, monotonic: { secs: 500, nanosecs: 7 } },
+    },
+  });
+  await own.create();
+  await own.oci("start", own.id);
+  const { pid } = await own.state();
+  expect(readlinkSync(`/proc/${pid}/ns/time`)).not.toBe(readlinkSync("/proc/self/ns/time"));
+  joining.configure({
+    process: { args: ["sh", "-c", clocks] },
+    linux: { namespaces: [...others, { type: "time", path: `/proc/${pid}/ns/time` }] },
+  });
+  for (const { stdout } of [await own.oci("exec", own.id, "sh", "-c", clocks), await joining.run()]) {
+    expect(Number.parseFloat(stdout)).toBeGreaterThan(1_000_000);
+    expect(stdout).toMatch(/monotonic +500 +7\nboottime +1000000 +0\n/);
+  }
+}, 30_000);
+
 const readNamespace = () => readlinkSync("/proc/self/ns/uts");
 
 test("a bundle with a user namespace and its maps: root inside, another user outside, devices and an exec in it", async () => {

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { errnoOf, invalid, unsupported } from "../../errors/index.ts";
 import { isCapability } from "../capability/index.ts";
+import { namespaceFile } from "../compile/index.ts";
 import type { IdMapEntry } from "../plan/index.ts";
 import { readSeccompProfile, type SeccompProfile } from "../seccomp/index.ts";
 import type {
@@ -142,7 +143,7 @@ function readConfig(config: Field, bundle: string): BundleConfig {
     namespaces,
     uidMappings,
     gidMappings,
-    timeOffsets: readTimeOffsets(linux.get("timeOffsets"), has("time")),
+    timeOffsets: readTimeOffsets(linux.get("timeOffsets"), namespaces),
     devices: linux.get("devices").list().map(readDevice),
     cgroupsPath: linux.get("cgroupsPath").maybe((field) => field.string()) ?? "",
     resources: readResources(linux.get("resources")),
@@ -186,6 +187,8 @@ function readNamespaces(list: Field): BundleConfig["namespaces"] {
     const type = field.get("type").oneOf(NAMESPACES);
     if (seen.has(type)) throw invalid(`config.json: malformed spec file: duplicated namespace ${type}`);
     seen.add(type);
+    if (!existsSync(`/proc/self/ns/${namespaceFile(type)}`))
+      throw unsupported(`config.json: this kernel has no ${type} namespaces`);
     const path = field.get("path").maybe((item) => item.string());
     if (path === undefined || path === "") return { type };
     if (!isAbsolute(path)) throw field.get("path").wrong("an absolute path");
@@ -202,7 +205,7 @@ const idMapping = (field: Field): IdMapEntry => ({
 const stringMap = (field: Field): Record<string, string> =>
   Object.fromEntries(field.entries().map(([name, item]) => [name, item.string()]));
 
-function readTimeOffsets(field: Field, hasNamespace: boolean): BundleConfig["timeOffsets"] {
+function readTimeOffsets(field: Field, namespaces: BundleConfig["namespaces"]): BundleConfig["timeOffsets"] {
   const offsets = field.entries().map(([clock, item]) => {
     if (clock !== "monotonic" && clock !== "boottime") throw item.wrong("of the clock monotonic or boottime");
     return {
@@ -211,9 +214,15 @@ function readTimeOffsets(field: Field, hasNamespace: boolean): BundleConfig["tim
       nanosecs: item.get("nanosecs").maybe((value) => value.integer()) ?? 0,
     };
   });
-  if (offsets.length > 0 && !hasNamespace)
+  const own = namespaces.find(({ type }) => type === "time");
+  if (offsets.length > 0 && own === undefined)
     throw invalid(
       "config.json: time namespace offsets specified, but time namespace isn't enabled in the config",
+    );
+  // Offsets are set once, before the first process (time_namespaces(7)).
+  if (offsets.length > 0 && own?.path !== undefined)
+    throw invalid(
+      "config.json: linux.timeOffsets are for a time namespace that is made, not for one that is joined",
     );
   return offsets;
 }
