@@ -22,8 +22,9 @@ static int receive(const struct task *task, struct sync_message *message, int *f
     } control;
     struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     ssize_t size;
+    /* A process that has ended before it read all leaves an error in front of its last words (unix(7)). */
     do size = recvmsg(task->sync, &head, MSG_CMSG_CLOEXEC);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET));
     if (size != sizeof *message) return -1;
     struct cmsghdr *item = CMSG_FIRSTHDR(&head);
     *fd = -1;
@@ -46,7 +47,9 @@ static int await_hooks(const struct task *task, int control, struct failure *fai
 
 int launch_await_ready(struct task *task, const struct plan *plan, int control, struct failure *failure) {
     struct sync_message message = {.kind = SYNC_GO};
-    if (send(task->sync, &message, sizeof message, MSG_NOSIGNAL) < 0) return fail(failure, "send", "to the new process");
+    /* One that has ended already has said why. */
+    if (send(task->sync, &message, sizeof message, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+        return fail(failure, "send", "to the new process");
     for (;;) {
         int fd;
         if (receive(task, &message, &fd)) return fail_with(failure, ECHILD, "the new process was killed before it ran", "");

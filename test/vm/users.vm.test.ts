@@ -58,7 +58,8 @@ test("a user without systemd has limits below a control group that he was given"
     inGuest(`runuser -u alice -- env ${variables} bash -euo pipefail -c '${script}'`);
   const group = "/sys/fs/cgroup/plain";
   // As a supervisor gives it: the folder and the files of its division are his, not the limits of the whole.
-  const start = `sh -c 'echo $$ >${group}/cgroup.procs; exec setpriv --reuid alice --regid alice --init-groups env ${variables} GANTRY_READY_FD=3 \
+  const start = `sh -c 'test -e ${group}/gantry-daemon && cd ${group}/gantry-daemon || cd ${group}
+      echo $$ >cgroup.procs; cd /; exec setpriv --reuid alice --regid alice --init-groups env ${variables} GANTRY_READY_FD=3 \
       gantry daemon --rootless 3>/run/plain.ready >>/run/plain.log 2>&1' & head -c 1 /run/plain.ready >/run/plain.said; test -s /run/plain.said`;
   await inGuest(`install -d -o alice -m 700 /run/plain; mkdir ${group}; rm -f /run/plain.ready; mkfifo /run/plain.ready
     echo "+memory +cpu +pids" >/sys/fs/cgroup/cgroup.subtree_control
@@ -86,8 +87,7 @@ test("a user without systemd has limits below a control group that he was given"
     "/ 64MiB",
   );
   await inGuest(`${daemon}; kill -TERM $pid; tail --pid=$pid -f /dev/null
-    sh -c 'echo $$ >${group}/cgroup.procs 2>/dev/null || echo $$ >${group}/gantry-daemon/cgroup.procs
-      exec setpriv --reuid alice --regid alice --init-groups env ${variables} gantry daemon --rootless --teardown'
+    sh -c 'echo $$ >${group}/gantry-daemon/cgroup.procs; exec setpriv --reuid alice --regid alice --init-groups env ${variables} gantry daemon --rootless --teardown'
     while grep -q "populated 1" ${group}/cgroup.events; do :; done
     rmdir ${group}; rm -r /run/plain*`);
 }, 600_000);
