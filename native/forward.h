@@ -9,7 +9,7 @@
  *   begin                                                every port is doubtful until it is opened again
  *   open tcp|udp ADDRESS PORT TARGET_ADDRESS TARGET_PORT the port; an open one gets the new target. PORT 0 is any free one; without
  *                                                        a target, "- 0", what arrives is refused
- *   close tcp|udp ADDRESS PORT                           its connections are reset
+ *   close tcp|udp ADDRESS PORT                           its connections are reset, if their container has not ended them
  *   end                                                  close the doubtful ones
  */
 #ifndef GANTRY_FORWARD_H

@@ -191,7 +191,15 @@ void streams_accept(int listener, uint32_t port, const struct endpoint *target) 
     }
 }
 
+/* Its end may still be behind what has not been read. */
+static int has_said_all(const struct stream *stream) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (stream->from[CONTAINER].ended) return 1;
+    return getsockopt(stream->fd[CONTAINER], IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE_WAIT;
+}
+
 void streams_end(uint32_t port) {
     for (uint32_t i = 0; i < MAX_STREAMS; i++)
-        if (streams[i].used && streams[i].port == port) reset_stream(&streams[i]);
+        if (streams[i].used && streams[i].port == port && !has_said_all(&streams[i])) reset_stream(&streams[i]);
 }

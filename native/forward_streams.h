@@ -24,7 +24,7 @@ int streams_have_room(void);
 /* Something happened to a connection's socket. */
 void streams_follow(uint32_t index);
 
-/* Reset all connections of a port. */
+/* Reset a port's connections, but for those whose container has said all: what their clients have not taken yet is still theirs. */
 void streams_end(uint32_t port);
 
 #endif

@@ -168,6 +168,35 @@ TEST(forward_streams_with_a_slow_receiver) {
     end_both();
 }
 
+/* A container that ends takes its port along, but not what a slow client has yet to hear of it. */
+TEST(forward_last_words_outlive_their_port) {
+    enum { SIZE = 1 << 19 };
+    static char words[SIZE];
+    begin();
+    int target, server = container_socket(AF_INET, SOCK_STREAM, &target), port = open_port("tcp", "127.0.0.1", 0, target), small = 4096;
+    char question[64];
+    struct endpoint endpoint;
+    snprintf(question, sizeof question, "%d", port);
+    CHECK_NUMBER(endpoint_parse(&endpoint, "127.0.0.1", question), 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_NUMBER(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+    CHECK_NUMBER(connect(client, &endpoint.address.any, endpoint.size), 0);
+    int container = accept(server, NULL, NULL);
+    CHECK_NUMBER(send(container, words, sizeof words, 0), sizeof words);
+    close(container);
+    /* When another connection has been carried, the end of this one has been read. */
+    int other = client_socket(SOCK_STREAM, "127.0.0.1", port), answering = accept(server, NULL, NULL);
+    CHECK_NUMBER(send(answering, "after", 5, 0), 5);
+    expect(other, "after");
+    snprintf(question, sizeof question, "close tcp 127.0.0.1 %d", port);
+    CHECK_NUMBER(ask(question), 0);
+    CHECK_NUMBER(recv(other, question, 1, 0), -1);
+    size_t received = 0;
+    for (ssize_t size; (size = recv(client, words, sizeof words, 0)) > 0;) received += (size_t)size;
+    CHECK_NUMBER(received, sizeof words);
+    end_both();
+}
+
 TEST(forward_ports_leave_no_descriptors) {
     begin();
     char question[64];
