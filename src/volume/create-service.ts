@@ -1,4 +1,5 @@
-import { chownSync, existsSync, mkdirSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { EventLog } from "../events/index.ts";
@@ -29,8 +30,9 @@ export interface VolumeServiceOptions {
 const ANONYMOUS_LABEL = "com.docker.volume.anonymous";
 
 /**
- * Volumes as folders ROOT/NAME/_data. The row is written after the folder is made and deleted before it is removed.
- * One volume is changed by one at a time.
+ * Volumes as folders ROOT/NAME/_data. The row is written after the folder is made and deleted before it is removed; a file
+ * ROOT/.removed/NAME, which is no name of a volume, says meanwhile that what is in the folder is nobody's. One volume is
+ * changed by one at a time.
  */
 export function createVolumeService(options: VolumeServiceOptions): VolumeService & ContainerVolumes {
   const { store, root, events, shimPath, usedBy, owner, quotas } = options;
@@ -39,6 +41,8 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
   /** Running containers by volume. */
   const users = new Map<string, Set<string>>();
   mkdirSync(root, { recursive: true, mode: 0o711 });
+  const removed = join(root, ".removed");
+  mkdirSync(removed, { recursive: true, mode: 0o700 });
 
   const notify = (volume: Volume, Action: string, extra: Record<string, string> = {}) =>
     events.publish({
@@ -66,6 +70,7 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
     if (known !== undefined) return known;
     checkName(name);
     validateOptions(driverOptions);
+    if (existsSync(join(removed, name))) await removeFolder(name);
     const mountpoint = join(root, name, "_data");
     const limitBytes = limitOf({ options: driverOptions });
     if (limitBytes === undefined) mkdirSync(mountpoint, { recursive: true, mode: 0o755 });
@@ -106,10 +111,12 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
   async function removeFolder(name: string): Promise<void> {
     await removeTree(join(root, name));
     await quotas.release(join(root, name));
+    rmSync(join(removed, name), { force: true });
   }
 
   async function removeUnused(volume: Volume): Promise<void> {
     await unmountIfMounted(volume);
+    writeFileSync(join(removed, volume.name), "");
     table.delete(volume.name);
     await removeFolder(volume.name);
     notify(volume, "destroy");
@@ -196,7 +203,9 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
       await unmountIfMounted(volume);
     },
     async reconcile(uses) {
-      // A limit without a volume is of one that was half made or half removed.
+      for (const name of readdirSync(removed))
+        await (table.get(name) === undefined ? removeFolder(name) : rm(join(removed, name)));
+      // A limit without a volume is of one that was half made.
       for (const folder of quotas.limitedIn(root))
         if (table.get(basename(folder)) === undefined) await removeFolder(basename(folder));
       for (const { name, containerId } of uses)

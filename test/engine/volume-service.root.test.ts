@@ -61,6 +61,23 @@ test("volumes are made, listed, inspected, refused while in use, removed and pru
   expect(await docker("volume", "rm", "-f", "data")).toBe("data");
 });
 
+test("what is left of a volume that could not be removed is not the next one's content", async () => {
+  await docker("volume", "create", "leftover");
+  await run(["-v", "leftover:/data"], "echo secret > /data/file");
+  const file = join(daemon.folder, "data/volumes/leftover/_data/file");
+  execFileSync("chattr", ["+i", file]);
+  try {
+    expect(await refusal("volume", "rm", "leftover")).toContain("leftover");
+    expect(await docker("volume", "ls", "-q", "--filter", "name=leftover")).toBe("");
+    expect(await refusal("volume", "create", "leftover")).toContain("leftover");
+  } finally {
+    execFileSync("chattr", ["-i", file]);
+  }
+  await docker("volume", "create", "leftover");
+  expect(await run(["-v", "leftover:/data"], "ls /data")).toBe("");
+  await docker("volume", "rm", "leftover");
+});
+
 test("two containers that use a new volume at the same time get one, filled once", async () => {
   const uses = Array.from({ length: 6 }, () =>
     run(["-v", "shared:/etc"], "ls /etc/passwd; echo x >> /etc/count"),
