@@ -2,6 +2,7 @@ import { ApiError, type QueryValues } from "../../client/index.ts";
 import { bool, type Command, INSPECT_FORMAT_FLAG, type Invocation, string } from "../command/command.ts";
 import { sentenceOf } from "../command/execute.ts";
 import { ExitError } from "../command/usage-error.ts";
+import { withGoFields } from "../output/go-fields.ts";
 import { print, printError } from "../output/print.ts";
 import { platformQuery } from "../run/platform.ts";
 import { compileTemplate } from "../template/index.ts";
@@ -89,7 +90,8 @@ async function inspectAll({ flags, args, client }: Invocation, kinds: readonly K
       failures.push(sentenceOf(error));
     }
   }
-  if (template !== undefined) await print(found.map((object) => `${template.render(object)}\n`).join(""));
+  if (template !== undefined)
+    await print(found.map((object) => `${template.render(withGoFields(object))}\n`).join(""));
   else await print(format === "json" ? `${JSON.stringify(found)}\n` : `${JSON.stringify(found, null, 4)}\n`);
   for (const failure of failures) printError(failure);
   return failures.length === 0 ? 0 : 1;

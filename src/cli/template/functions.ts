@@ -1,3 +1,4 @@
+import { NIL_POINTER } from "./nil.ts";
 import { TemplateError } from "./template-error.ts";
 
 /** Functions of text/template and those that Docker adds to it. */
@@ -50,6 +51,7 @@ export function isTrue(value: unknown): boolean {
 /** What Go's %v prints of a value that came as JSON. */
 export function formatValue(value: unknown): string {
   if (value === null || value === undefined) return "<no value>";
+  if (value === NIL_POINTER) return "<nil>";
   if (Array.isArray(value)) return `[${value.map(formatInner).join(" ")}]`;
   if (typeof value === "object") {
     const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -2,6 +2,8 @@ import { FUNCTIONS, formatValue, isTrue } from "./functions.ts";
 import { type Chain, type CommandWords, type Node, type Pipeline, parseTemplate } from "./parser.ts";
 import { TemplateError } from "./template-error.ts";
 
+export { NIL_POINTER, nilList, nilMap } from "./nil.ts";
+
 /**
  * A template of Go's text/template, as `--format` takes it: fields, variables, pipelines, if, with, range, and
  * Docker's functions (json, join, upper, …). Values are plain objects; a function among their properties is a method.
