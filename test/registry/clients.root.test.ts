@@ -60,7 +60,12 @@ async function client(...words: string[]): Promise<string> {
 /** podman takes a runroot of 50 characters at most, and the folder has most of them. */
 const place = (name: string) => ["--root", join(folder, name), "--runroot", join(folder, `${name[0]}r`)];
 const podman = (...words: string[]) =>
-  client("podman", ...place("podman"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", ...words);
+  client(
+    "podman",
+    ...place("podman"),
+    ...["--tmpdir", join(folder, "libpod"), "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"],
+    ...words,
+  );
 const buildah = (...words: string[]) =>
   client("buildah", ...place("buildah"), "--storage-driver", "vfs", ...words);
 const skopeo = (...words: string[]) => client("skopeo", "--policy", join(folder, "policy.json"), ...words);

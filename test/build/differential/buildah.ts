@@ -22,7 +22,8 @@ export class Buildah implements Disposable {
   }
 
   podman(options: ProgramOptions, ...args: string[]): Promise<Finished> {
-    return this.#run("podman", args, options);
+    // Its own state is in /run/libpod unless it is told otherwise.
+    return this.#run("podman", ["--tmpdir", join(this.folder, "libpod"), ...args], options);
   }
 
   [Symbol.dispose](): void {
