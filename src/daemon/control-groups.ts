@@ -8,10 +8,12 @@ import {
   type DelegatedGroup,
   delegatedTo,
   findDelegated,
+  giveRealtime,
   type LimitSupport,
   leaveDelegated,
   limitSupport,
   prepareCgroupParent,
+  type RealtimeBudget,
   readCgroupLayout,
   removeCgroupParent,
 } from "../runtime/cgroup/index.ts";
@@ -42,6 +44,7 @@ interface Options {
   /** Present for the engine of an ordinary user. */
   readonly rootless?: object;
   readonly cgroupDriver: "cgroupfs" | "systemd" | undefined;
+  readonly realtime: RealtimeBudget | undefined;
 }
 
 const NO_GROUPS: CgroupLayout = { unified: undefined, unifiedControllers: new Set(), legacy: new Map() };
@@ -52,16 +55,22 @@ export async function openControlGroups(
   shimPath: string,
   log: Log,
 ): Promise<ControlGroups> {
+  const { name, realtime } = options;
+  if (realtime !== undefined && (options.rootless !== undefined || options.cgroupDriver === "systemd"))
+    throw unsupported(
+      "--cpu-rt-runtime needs control groups that the engine makes itself, as root: leave --rootless and native.cgroupdriver=systemd away",
+    );
   if (options.rootless !== undefined) return openForUser(options, shimPath, log);
   if (options.cgroupDriver === "systemd") return openWithSystemd(options, shimPath);
-  return ownGroups(readCgroupLayout(), `/${options.name}`);
+  return ownGroups(readCgroupLayout(), `/${name}`, realtime);
 }
 
-function ownGroups(layout: CgroupLayout, own: string): ControlGroups {
+function ownGroups(layout: CgroupLayout, own: string, realtime: RealtimeBudget | undefined): ControlGroups {
   prepareCgroupParent(layout, own);
+  if (realtime !== undefined) giveRealtime(layout, own, realtime);
   return {
     layout,
-    placement: cgroupfsPlacement(layout, own),
+    placement: cgroupfsPlacement(layout, own, { realtime }),
     support: limitSupport(layout, own),
     teardown: () => removeCgroupParent(layout, own),
     launching: (inner) => inner,
@@ -105,7 +114,7 @@ function delegatedGroups(whole: CgroupLayout, group: DelegatedGroup, name: strin
   prepareCgroupParent(layout, own);
   return {
     layout,
-    placement: cgroupfsPlacement(layout, own, group.path),
+    placement: cgroupfsPlacement(layout, own, { root: group.path }),
     support: limitSupport(layout, own),
     teardown() {
       removeCgroupParent(layout, own);

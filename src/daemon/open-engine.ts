@@ -24,7 +24,7 @@ import {
   type RegistryRules,
   readRegistryRules,
 } from "../registry/index.ts";
-import { cgroupVersion } from "../runtime/cgroup/index.ts";
+import { cgroupVersion, type RealtimeBudget } from "../runtime/cgroup/index.ts";
 import { BundleStore, createRuntimes, type RuntimesOptions, withRuntimes } from "../runtime/foreign/index.ts";
 import { createTaskLauncher, type IdMaps } from "../runtime/index.ts";
 import { createSeccompCompiler } from "../runtime/seccomp/index.ts";
@@ -59,6 +59,8 @@ export interface EngineOptions {
   readonly usernsRemap: string;
   /** Who makes control groups; undefined: the engine itself, or for an ordinary user his systemd, if it can. */
   readonly cgroupDriver: "cgroupfs" | "systemd" | undefined;
+  /** For containers' real-time processes together; undefined: none. */
+  readonly realtime: RealtimeBudget | undefined;
   /** Other runtimes than the engine's own. */
   readonly runtimes: RuntimesOptions;
   /** What the writable layer of a container that does not say may take on the disk. */

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
+/** Groups of version 1 know real-time processor time where the kernel was built for it. */
+const HAS_REALTIME = existsSync("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
 let daemon: TestDaemon;
 beforeAll(async () => {
-  daemon = await startDaemon();
+  daemon = await startDaemon(HAS_REALTIME ? ["--cpu-rt-runtime", "20000"] : []);
 }, 60_000);
 afterAll(async () => {
   await daemon[Symbol.asyncDispose]();
@@ -145,3 +147,24 @@ test("device throttles are set for the device that is named", async () => {
   const { exitCode, stderr } = await runs(["--device-read-bps", "/dev/null:1mb"], "true");
   expect([exitCode, stderr.includes("/dev/null is no block device")]).toEqual([125, true]);
 }, 30_000);
+
+test.skipIf(!HAS_REALTIME)("real-time processor time is taken from what the daemon has for it", async () => {
+  // The image has no chrt(1), the machine has.
+  const place = ["--cap-add", "SYS_NICE", "-v", "/:/host:ro"];
+  const realtime = ["--name", "prompt", "--cpu-rt-runtime", "10000"];
+  await docker("run", "-d", ...place, ...realtime, "busybox", "sleep", "1000");
+  expect(await ofGroup("prompt", "cpu", "cpu.rt_runtime_us")).toBe("10000");
+  expect(await docker("exec", "prompt", "chroot", "/host", "chrt", "-f", "1", "echo", "prompt")).toBe(
+    "prompt",
+  );
+  // Without a budget the kernel lets nobody have such a priority.
+  const { exitCode, stderr } = await runs(place, "chroot /host chrt -f 1 true");
+  expect(exitCode).not.toBe(0);
+  expect(stderr).toContain("Operation not permitted");
+  const tooMuch = await runs(["--cpu-rt-runtime", "30000"], "true");
+  expect(tooMuch.exitCode).toBe(125);
+  expect(tooMuch.stderr).toContain("more than the 20000 in 1000000 that the daemon has for its containers");
+  const shorter = await runs(["--cpu-rt-runtime", "2000", "--cpu-rt-period", "1000"], "true");
+  expect(shorter.stderr).toContain("cpu real-time runtime cannot be higher than cpu real-time period");
+  await docker("rm", "-f", "prompt");
+});

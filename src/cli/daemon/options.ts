@@ -33,6 +33,9 @@ Run the engine. SIGTERM stops the daemon and leaves containers running; the next
 
 Options:
       --add-runtime list   A further OCI runtime for containers, NAME=PATH; runc and crun are found by themselves
+      --cpu-rt-period, --cpu-rt-runtime microseconds
+                           Real-time processor time of all containers together: the runtime in each period (default 0 in
+                           1000000); version 1 of control groups
       --config-root string Folder of registries.json and certs.d (default "/etc/gantry")
       --build-cache-limit bytes   What the build cache may take (default "20GB")
       --data-root string   Folder of images, containers and volumes (default "/var/lib/gantry")
@@ -114,6 +117,7 @@ export function parseDaemonOptions(argv: readonly string[]): DaemonOptions | und
     ...(rootless === undefined ? {} : { rootless }),
     enters,
     cgroupDriver,
+    realtime: realtimeOf(values["cpu-rt-period"], values["cpu-rt-runtime"]),
     usernsRemap: values["userns-remap"] ?? "",
     layerLimitBytes: layerLimitOf(values["storage-opt"] ?? []),
     buildCacheBytes: parseDecimalBytes(values["build-cache-limit"] ?? "20GB"),
@@ -150,6 +154,18 @@ function layerLimitOf(options: readonly string[]): number | undefined {
     bytes = parseBytes(value);
   }
   return bytes || undefined;
+}
+
+function realtimeOf(period: string | undefined, runtime: string | undefined): DaemonOptions["realtime"] {
+  if (period === undefined && runtime === undefined) return undefined;
+  const [periodUs, runtimeUs] = [Number(period ?? 1_000_000), Number(runtime ?? 0)];
+  if (!Number.isInteger(periodUs) || periodUs <= 0)
+    throw invalid(`invalid --cpu-rt-period ${period}: must be a number of microseconds`);
+  if (!Number.isInteger(runtimeUs) || runtimeUs < 0 || runtimeUs > periodUs)
+    throw invalid(
+      `invalid --cpu-rt-runtime ${runtime}: must be a number of microseconds, at most the period's ${periodUs}`,
+    );
+  return { periodUs, runtimeUs };
 }
 
 /** The value of a flag that takes one of a few words; the first is the default. */
@@ -228,6 +244,8 @@ function parse(argv: readonly string[]) {
         "fixed-cidr-v6": { type: "string" },
         "publish-filter": { type: "string" },
         "build-cache-limit": { type: "string" },
+        "cpu-rt-period": { type: "string" },
+        "cpu-rt-runtime": { type: "string" },
         "exec-opt": { type: "string", multiple: true },
         "add-runtime": { type: "string", multiple: true },
         "default-runtime": { type: "string" },

@@ -21,8 +21,7 @@ export function discardUnknownLimits<T extends Resources>(
   if (asked.NanoCpus > 0 && !support.cpuQuota) {
     throw invalid(`NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler ${NO_MOUNT}`);
   }
-  if ((asked.CpuRealtimePeriod !== 0 || asked.CpuRealtimeRuntime !== 0) && !support.cpuRealtime)
-    throw invalid("Your kernel does not support CPU real-time scheduler");
+  checkRealtime(asked, support.realtimeShare);
 
   if (asked.Memory > 0 && !support.memory)
     discard({ Memory: 0, MemorySwap: -1 }, `memory limit capabilities ${NO_MOUNT}. Limitation discarded.`);
@@ -56,6 +55,23 @@ export function discardUnknownLimits<T extends Resources>(
     discard({ [field]: [] }, `${kind} Block I/O ${direction} limit ${NO_MOUNT}. ${what}`);
   }
   return { resources, warnings };
+}
+
+const REALTIME_PERIOD_US = 1_000_000;
+
+function checkRealtime(
+  { CpuRealtimePeriod, CpuRealtimeRuntime }: Resources,
+  share: number | undefined,
+): void {
+  if (CpuRealtimePeriod === 0 && CpuRealtimeRuntime === 0) return;
+  if (share === undefined) throw invalid("Your kernel does not support CPU real-time scheduler");
+  const periodUs = CpuRealtimePeriod === 0 ? REALTIME_PERIOD_US : CpuRealtimePeriod;
+  if (CpuRealtimeRuntime > periodUs)
+    throw invalid("cpu real-time runtime cannot be higher than cpu real-time period");
+  if (CpuRealtimeRuntime / periodUs > share)
+    throw invalid(
+      `a real-time runtime of ${CpuRealtimeRuntime} in ${periodUs} µs is more than the ${Math.round(share * REALTIME_PERIOD_US)} in ${REALTIME_PERIOD_US} that the daemon has for its containers: start it with a higher --cpu-rt-runtime`,
+    );
 }
 
 const THROTTLES = [

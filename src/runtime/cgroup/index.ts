@@ -25,5 +25,6 @@ export {
   removeCgroupParent,
 } from "./operations.ts";
 export { type CgroupPlacement, cgroupfsPlacement, type ScopeName } from "./placement.ts";
+export { giveRealtime, type RealtimeBudget } from "./realtime.ts";
 export type * from "./statistics.ts";
 export { type LimitSupport, limitSupport } from "./support.ts";

@@ -2,6 +2,7 @@ import { join, normalize } from "node:path/posix";
 import type { LinuxResources } from "../spec/index.ts";
 import { type CgroupLayout, hasGroups } from "./layout.ts";
 import { prepareCgroupParent } from "./operations.ts";
+import { giveRealtime, type RealtimeBudget } from "./realtime.ts";
 
 /** A unit of systemd(1) that has a container's group: "SLICE" has "PREFIX-NAME.scope". */
 export interface ScopeName {
@@ -26,15 +27,21 @@ export interface CgroupPlacement {
 
 /**
  * The engine makes the groups itself, below one of its own (such as "/gantry"), which exists. Other parents are below `root`, that
- * of the hierarchies unless told.
+ * of the hierarchies unless told; they get the same real-time budget as its own.
  */
-export function cgroupfsPlacement(layout: CgroupLayout, own: string, root = "/"): CgroupPlacement {
+export function cgroupfsPlacement(
+  layout: CgroupLayout,
+  own: string,
+  { root = "/", realtime }: { root?: string; realtime?: RealtimeBudget | undefined } = {},
+): CgroupPlacement {
   const folderOf = (parent: string) => (parent === "" ? own : join(root, normalize(`/${parent}`)));
   return {
     driver: hasGroups(layout) ? "cgroupfs" : "none",
     pathOf: (id, parent) => `${folderOf(parent)}/${id}`,
     prepare(parent) {
-      if (parent !== "") prepareCgroupParent(layout, folderOf(parent));
+      if (parent === "") return;
+      prepareCgroupParent(layout, folderOf(parent));
+      if (realtime !== undefined) giveRealtime(layout, folderOf(parent), realtime);
     },
     scopeOf: () => undefined,
     update: async () => {},

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type CgroupLayout, foldersOf, legacyFolder, unifiedFolder } from "./layout.ts";
+import { realtimeShare } from "./realtime.ts";
 
 /** Which limits the control groups of this machine know. */
 export interface LimitSupport {
@@ -11,7 +12,8 @@ export interface LimitSupport {
   readonly oomKillDisable: boolean;
   readonly cpuShares: boolean;
   readonly cpuQuota: boolean;
-  readonly cpuRealtime: boolean;
+  /** The share of its time that the group may give to real-time processes; undefined where groups know none. */
+  readonly realtimeShare: number | undefined;
   readonly cpuset: boolean;
   readonly pids: boolean;
   readonly blkioWeight: boolean;
@@ -37,7 +39,7 @@ export function limitSupport(layout: CgroupLayout, group: string): LimitSupport 
     oomKillDisable: has("memory", "memory.oom_control", undefined),
     cpuShares: has("cpu", "cpu.shares", "cpu.weight"),
     cpuQuota: has("cpu", "cpu.cfs_quota_us", "cpu.max"),
-    cpuRealtime: has("cpu", "cpu.rt_runtime_us", undefined),
+    realtimeShare: realtimeShare(layout, group),
     cpuset: has("cpuset", "cpuset.cpus", "cpuset.cpus"),
     pids: foldersOf(layout, group).some(({ folder }) => existsSync(join(folder, "pids.max"))),
     blkioWeight: weight,
