@@ -97,6 +97,10 @@ const WORDS: Readonly<Record<string, string>> = {
   E2BIG: "argument list too long",
   ELOOP: "too many levels of symbolic links",
   EROFS: "read-only file system",
+  ENXIO: "no such device or address",
+  ENOSYS: "function not implemented",
+  EOPNOTSUPP: "operation not supported",
+  ERANGE: "numerical result out of range",
 };
 
 const describeErrno = (errno: string): string => WORDS[errno] ?? errno;
