@@ -18,7 +18,9 @@ const health = (container: string, field: string) =>
   docker("inspect", "-f", `{{json .State.Health.${field}}}`, container);
 
 test("a container is starting, then healthy, then ill, as its check finds it", async () => {
-  const check = ["--health-cmd", "cat /well", "--health-interval", "100ms", "--health-retries", "2"];
+  // The first check waits for the file, however long this machine takes to make it.
+  const script = "test -e /ill && exit 1; until [ -e /well ]; do sleep 0.01; done; cat /well";
+  const check = ["--health-cmd", script, "--health-interval", "100ms", "--health-retries", "2"];
   await docker("run", "-d", "--name", "patient", ...check, "busybox", "sleep", "1000");
   expect(await docker("ps", "--format", "{{.Status}}")).toContain("(health: starting)");
   await docker("exec", "patient", "sh", "-c", "echo fine > /well");
@@ -28,7 +30,7 @@ test("a container is starting, then healthy, then ill, as its check finds it", a
   expect(await docker("ps", "--filter", "health=healthy", "--format", "{{.Names}} {{.Status}}")).toContain(
     "(healthy)",
   );
-  await docker("exec", "patient", "rm", "/well");
+  await docker("exec", "patient", "touch", "/ill");
   await daemon.untilEvent({ container: "patient", event: "health_status" }, 2);
   expect(await health("patient", "Status")).toBe('"unhealthy"');
   expect(Number(await health("patient", "FailingStreak"))).toBeGreaterThanOrEqual(2);

@@ -95,7 +95,9 @@ test("nobody else is, and a client tells a daemon that it does not trust", async
 }, 60_000);
 
 test("a context of Docker's client names the daemon, by flag, by environment, or as the current one", async () => {
-  const env = { ...NOWHERE, DOCKER_CONFIG: path("config") };
+  // To docker 20.10 a DOCKER_CONTEXT without a word is the default one.
+  const { DOCKER_CONTEXT: _unset, ...nowhere } = NOWHERE;
+  const env = { ...nowhere, DOCKER_CONFIG: path("config") };
   const [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map(path);
   const made = await run(
     ["docker"],
@@ -112,10 +114,8 @@ test("a context of Docker's client names the daemon, by flag, by environment, or
   expect((await run(GANTRY, env, "--context", "box", "version")).exitCode).toBe(0);
   expect((await run(GANTRY, { ...env, DOCKER_CONTEXT: "box" }, "version")).exitCode).toBe(0);
   expect((await run(GANTRY, env, "context", "use", "box")).stdout).toBe("box\n");
-  for (const client of clients) {
-    expect((await run(client, env, "context", "show")).stdout).toBe("box\n");
-    expect((await run(client, env, "version")).exitCode).toBe(0);
-  }
+  expect((await run(GANTRY, env, "context", "show")).stdout).toBe("box\n");
+  for (const client of clients) expect((await run(client, env, "version")).exitCode).toBe(0);
   expect((await run(GANTRY, env, "context", "ls", "-q")).stdout).toBe("default\nbox\n");
   const missing = await run(GANTRY, env, "-c", "none", "ps");
   expect([missing.exitCode, missing.stderr]).toEqual([1, expect.stringContaining("context not found")]);

@@ -80,6 +80,26 @@ const OF_CLIENT = {
     { since: 28, is: 126 },
     { since: 0, is: 125 },
   ],
+  /** What a sysctl is not, by the client's own list. */
+  allowed: [
+    { since: 23, is: "allowed" },
+    { since: 0, is: "whitelisted" },
+  ],
+  /** Older ones refuse --link by themselves. */
+  linksOfAnother: [
+    {
+      since: 23,
+      is: "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+    },
+    { since: 0, is: "links are only supported for user-defined networks" },
+  ],
+  linksOfHost: [
+    {
+      since: 23,
+      is: "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+    },
+    { since: 0, is: "links are only supported for user-defined networks" },
+  ],
 } as const;
 
 export function ofDockerClient<Key extends keyof typeof OF_CLIENT>(
