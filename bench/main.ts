@@ -48,7 +48,7 @@ const all = [
   ...registryRows(material),
   ...buildRows(material),
   ...networkRows(gantry),
-  ...throughputRows(),
+  ...throughputRows(gantry),
 ];
 const rows = all.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
 const results: Result[] = [];
