@@ -1,3 +1,4 @@
+export { isContextAddress } from "./address.ts";
 export { type CheckOptions, parseCheck } from "./directives.ts";
 export { DockerfileError } from "./dockerfile-error.ts";
 export type { Heredoc } from "./heredoc.ts";

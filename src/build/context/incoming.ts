@@ -77,11 +77,11 @@ export async function takeNamedContext(
   const sent = session === undefined ? undefined : undo.use(context.sentContexts.take(session));
   const root = await rootFor(context, sent, undo);
   const folder = sent === undefined ? await fillFromRemote(context, source, root, signal) : "";
-  const lower = [folder === "" ? root : join(root, folder)];
-  for (const tree of lower) context.storedOwners?.handOverTree(tree);
+  const files = folder === "" ? root : join(root, folder);
+  context.storedOwners?.handOverTree(files);
   const owned = undo.move();
   return {
-    tree: new SourceTree(context.shim, { lower }, sent?.digests),
+    tree: new SourceTree(context.shim, { lower: [files] }, sent?.digests),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { detectCompression, type TarMember, writeTar } from "../../archive/index.ts";
 import type { EngineClient } from "../../client/index.ts";
-import { type IgnoreRules, ignorePatterns, ignoreRules } from "../../dockerfile/index.ts";
+import { type IgnoreRules, ignorePatterns, ignoreRules, isContextAddress } from "../../dockerfile/index.ts";
 import { randomHex } from "../../platform/index.ts";
 import { ExitError } from "../command/usage-error.ts";
 import { packContext } from "./pack-context.ts";
@@ -19,10 +19,6 @@ export interface SentContext {
   readonly names: readonly [sent: string, known: string];
 }
 
-/** Whether the daemon fetches a context. */
-export const isAddress = (place: string): boolean =>
-  /^(https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/.test(place);
-
 /** What of a folder stays out of a context. */
 export const contextRules = (patterns: readonly string[]): IgnoreRules =>
   ignoreRules(patterns.map((pattern) => Buffer.from(pattern, "utf8").toString("latin1")));
@@ -38,7 +34,7 @@ export async function contextOf(place: string, file: string): Promise<SentContex
       throw new ExitError(1, "invalid argument: can't use stdin for both build context and dockerfile");
     return fromStdin(file);
   }
-  if (isAddress(place)) {
+  if (isContextAddress(place)) {
     const nothing = async () => undefined;
     return {
       body: nothing,

@@ -1,8 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { EngineClient } from "../../client/index.ts";
+import { isContextAddress } from "../../dockerfile/index.ts";
 import { ExitError } from "../command/usage-error.ts";
-import { contextRules, isAddress, patternsIn } from "./context.ts";
+import { contextRules, patternsIn } from "./context.ts";
 import { sendContext } from "./send-context.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function sendNamedContexts(
     const [, name = "", source = ""] = /^([^=]+)=(.+)$/s.exec(flag) ?? [];
     if (name === "") throw new ExitError(1, `invalid build context ${flag}: want NAME=SOURCE`);
     sources[name] =
-      source.startsWith("docker-image://") || isAddress(source)
+      source.startsWith("docker-image://") || isContextAddress(source)
         ? source
         : await sendFolder(client, isCheck ? "" : `${session}-${at}`, flag, source);
   }

@@ -204,11 +204,15 @@ function bridgeIPv6(wanted: boolean, subnet: string | undefined): boolean | stri
 /** Throws invalid for a file that cannot be read. */
 function tlsOf(values: ReturnType<typeof parse>): DaemonOptions["tls"] {
   if (values.tlsverify !== true) {
-    if (values.tls === true || values.tlscert !== undefined || values.tlskey !== undefined)
-      throw unsupported(
-        "--tls without --tlsverify is not supported: it would let anybody be root who can connect",
-      );
-    return undefined;
+    if (
+      [values.tls || undefined, values.tlscacert, values.tlscert, values.tlskey].every(
+        (one) => one === undefined,
+      )
+    )
+      return undefined;
+    throw unsupported(
+      "TLS without --tlsverify is not supported: it would let anybody be root who can connect",
+    );
   }
   const read = (flag: "tlscacert" | "tlscert" | "tlskey", name: string) => {
     const file = values[flag] ?? join(values["config-root"] ?? "/etc/gantry", name);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { unsupported } from "../../errors/index.ts";
+import { conflict, messageOf, unsupported } from "../../errors/index.ts";
 import { type CgroupLayout, legacyFolder } from "./layout.ts";
 
 const RUNTIME = "cpu.rt_runtime_us";
@@ -17,7 +17,7 @@ export interface RealtimeBudget {
 
 /**
  * Give a group and those above it, but not the root, a budget that the groups below share. Throws unsupported where the
- * cpu controller knows none; the kernel's refusal of more than there is comes as it is.
+ * cpu controller knows none, conflict when the kernel has not so much left or groups below have more already.
  */
 export function giveRealtime(layout: CgroupLayout, group: string, budget: RealtimeBudget): void {
   const names = group.split("/").filter((name) => name !== "");
@@ -27,8 +27,15 @@ export function giveRealtime(layout: CgroupLayout, group: string, budget: Realti
       throw unsupported(
         `control groups of this kernel have no real-time processor time (${RUNTIME}): start the daemon without --cpu-rt-runtime`,
       );
-    writeFileSync(join(folder, PERIOD), String(budget.periodUs));
-    writeFileSync(join(folder, RUNTIME), String(budget.runtimeUs));
+    try {
+      writeFileSync(join(folder, PERIOD), String(budget.periodUs));
+      writeFileSync(join(folder, RUNTIME), String(budget.runtimeUs));
+    } catch (cause) {
+      throw conflict(
+        `${folder} cannot have a real-time runtime of ${budget.runtimeUs} in ${budget.periodUs} µs (${messageOf(cause)}): the groups above have less left, or those below have more already`,
+        { cause },
+      );
+    }
   }
 }
 

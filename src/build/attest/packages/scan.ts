@@ -26,18 +26,18 @@ const text =
   (file, path, distribution) =>
     parse(file.toString("utf8"), path, distribution);
 
-const SOURCES: readonly { readonly path: RegExp; readonly parse: Parser }[] = [
+const SOURCES: readonly { readonly path: RegExp; readonly parse: Parser; readonly maxBytes?: number }[] = [
   { path: /^var\/lib\/dpkg\/(status|status\.d\/[^/]+)$/, parse: text(parseDpkgStatus) },
   { path: /^(usr\/)?lib\/apk\/db\/installed$/, parse: text(parseApkInstalled) },
   { path: /(^|\/)node_modules\/(@[^/]+\/)?[^/@]+\/package\.json$/, parse: text(parsePackageJson) },
   { path: /\.dist-info\/METADATA$/, parse: text(parseDistInfo) },
   { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/rpmdb\.sqlite$/, parse: parseRpmSqlite },
   { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages\.db$/, parse: parseRpmNdb },
-  { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages$/, parse: parseRpmBdb },
+  { path: /^(usr\/lib\/sysimage|var\/lib)\/rpm\/Packages$/, parse: parseRpmBdb, maxBytes: 256 << 20 },
 ];
 const OS_RELEASE = /^(usr\/lib|etc)\/os-release$/;
-/** A database of a whole distribution has some megabytes, of Berkeley DB at most a few hundred; what is larger is not read. */
-const MAX_FILE_BYTES = 256 << 20;
+/** A database of a whole distribution has some megabytes (of Berkeley DB at most a few hundred); what is larger is not read. */
+const MAX_FILE_BYTES = 64 << 20;
 
 /** Look through a tree (folders of its layers, topmost first) for package databases. */
 export async function scanPackages(
@@ -47,8 +47,10 @@ export async function scanPackages(
 ): Promise<Inventory> {
   const [tree] = await listTree(context.shim, { lower }, [""], signal);
   const entries = tree?.entries.filter(({ type }) => type === "file") ?? [];
-  const databases = entries.filter(({ path }) => SOURCES.some((source) => source.path.test(path)));
-  const isRead = ({ sizeBytes }: FileEntry) => sizeBytes <= MAX_FILE_BYTES;
+  const sourceOf = (path: string) => SOURCES.find((source) => source.path.test(path));
+  const databases = entries.filter(({ path }) => sourceOf(path) !== undefined);
+  const isRead = ({ path, sizeBytes }: FileEntry) =>
+    sizeBytes <= (sourceOf(path)?.maxBytes ?? MAX_FILE_BYTES);
   const wanted = [...entries.filter(({ path }) => OS_RELEASE.test(path)), ...databases].filter(isRead);
   const files = await readAll(context, lower, wanted, signal);
   const release = files.find(({ path }) => OS_RELEASE.test(path));
