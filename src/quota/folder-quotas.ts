@@ -108,20 +108,16 @@ export function createFolderQuotas(options: { store: Store; root: string; shim: 
   const forget = (project: number) =>
     database.prepare("DELETE FROM quota_project WHERE project = ?").run(project);
 
+  const missingHere = async () => whatIsMissing(root, await kernel.state(root));
+
   async function check(): Promise<void> {
-    const missing = whatIsMissing(root, await kernel.state(root));
+    const missing = await missingHere();
     if (missing !== undefined) throw unsupported(missing);
   }
 
   async function lift(project: number): Promise<void> {
     await kernel.lift(root, project);
     forget(project);
-  }
-
-  async function restoreOne({ project, folder, bytes }: ReturnType<typeof rows>[number]): Promise<void> {
-    if (!existsSync(folder)) return lift(project);
-    await check();
-    await kernel.limit(folder, project, bytes);
   }
 
   return {
@@ -150,11 +146,15 @@ export function createFolderQuotas(options: { store: Store; root: string; shim: 
         .filter((folder) => join(folder, "..") === parent),
     async restore() {
       const faults: string[] = [];
-      for (const row of rows()) {
+      const limited = rows();
+      const missing = limited.length === 0 ? undefined : await missingHere();
+      for (const { project, folder, bytes } of limited) {
         try {
-          await restoreOne(row);
+          if (!existsSync(folder)) await lift(project);
+          else if (missing === undefined) await kernel.limit(folder, project, bytes);
+          else throw unsupported(missing);
         } catch (error) {
-          faults.push(`the limit of ${row.folder} does not hold: ${messageOf(error)}`);
+          faults.push(`the limit of ${folder} does not hold: ${messageOf(error)}`);
         }
       }
       return faults;
