@@ -1,5 +1,4 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { conflict, invalid, notFound } from "../errors/index.ts";
 import type { EventLog } from "../events/index.ts";
@@ -203,11 +202,16 @@ export function createVolumeService(options: VolumeServiceOptions): VolumeServic
       await unmountIfMounted(volume);
     },
     async reconcile(uses) {
-      for (const name of readdirSync(removed))
-        await (table.get(name) === undefined ? removeFolder(name) : rm(join(removed, name)));
+      for (const name of readdirSync(removed)) if (table.get(name) !== undefined) rmSync(join(removed, name));
       // A limit without a volume is of one that was half made.
-      for (const folder of quotas.limitedIn(root))
-        if (table.get(basename(folder)) === undefined) await removeFolder(basename(folder));
+      const left = new Set([
+        ...readdirSync(removed),
+        ...quotas.limitedIn(root).map((folder) => basename(folder)),
+      ]);
+      for (const name of left) {
+        // What cannot be removed stays noted: whoever makes a volume of that name is told why.
+        if (table.get(name) === undefined) await removeFolder(name).catch(() => undefined);
+      }
       for (const { name, containerId } of uses)
         users.set(name, (users.get(name) ?? new Set()).add(containerId));
       for (const volume of table.list()) if (!users.has(volume.name)) await unmountIfMounted(volume);

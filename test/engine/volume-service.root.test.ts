@@ -70,6 +70,10 @@ test("what is left of a volume that could not be removed is not the next one's c
     expect(await refusal("volume", "rm", "leftover")).toContain("leftover");
     expect(await docker("volume", "ls", "-q", "--filter", "name=leftover")).toBe("");
     expect(await refusal("volume", "create", "leftover")).toContain("leftover");
+    // Nor does it keep a daemon from starting.
+    await daemon.stop();
+    await daemon.start();
+    expect(await refusal("volume", "create", "leftover")).toContain("leftover");
   } finally {
     execFileSync("chattr", ["-i", file]);
   }
