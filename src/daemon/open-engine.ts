@@ -135,8 +135,8 @@ export async function openEngine(options: EngineOptions, log: Log): Promise<Owne
     quotas,
     owner: storedOwners?.root,
   });
-  await Promise.all([content.sweep(), snapshotter.sweep()]);
-  for (const sentence of await quotas.restore()) log.warn(sentence);
+  await content.sweep();
+  for (const sentence of [...(await snapshotter.sweep()), ...(await quotas.restore())]) log.warn(sentence);
   const volumes = volume.createVolumeService({
     store,
     root: join(dataRoot, "volumes"),

@@ -1,6 +1,6 @@
 import { chown, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { conflict, internal, notFound } from "../errors/index.ts";
+import { conflict, internal, messageOf, notFound } from "../errors/index.ts";
 import { removeTree } from "../platform/index.ts";
 import { explainLimited, type FolderQuotas, type QuotaUse } from "../quota/index.ts";
 import type { Store } from "../store/index.ts";
@@ -253,8 +253,15 @@ class FolderSnapshotter implements OverlaySnapshotter {
     if (row !== undefined) await this.#removeFolders(row.number);
   }
 
-  async sweep(): Promise<void> {
-    for (const folder of await this.strayFolders()) await removeTree(folder);
+  async sweep(): Promise<string[]> {
+    const left: string[] = [];
+    for (const folder of await this.strayFolders()) {
+      // A container may have made files that not even root can remove (chattr(1), +i).
+      await removeTree(folder).catch((error) => {
+        left.push(`${folder}, a layer of nobody's, stays: ${messageOf(error)}`);
+      });
+    }
+    return left;
   }
 
   async strayFolders(): Promise<string[]> {

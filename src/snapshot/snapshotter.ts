@@ -72,6 +72,6 @@ export interface Snapshotter {
 
   /** Remove a committed layer that no image and no snapshot uses. */
   removeLayer(chainId: string): Promise<void>;
-  /** Remove folders without a row. Run at start, before anything else uses the folders. */
-  sweep(): Promise<void>;
+  /** Remove folders without a row. Run at start, before anything else uses the folders. Gives a sentence for each that stays. */
+  sweep(): Promise<string[]>;
 }

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { startDaemon, startWeb, type TestDaemon } from "../harness/index.ts";
 
 let daemon: TestDaemon;
@@ -63,6 +66,24 @@ test("SIGTERM stops the daemon and no container; published ports and addresses s
   await daemon.restart();
   expect(await fetched()).toBe(200);
   await docker("rm", "-f", "stays");
+}, 60_000);
+
+test("a layer that nobody can remove keeps no daemon from starting, and goes once it can be", async () => {
+  await docker("run", "--name", "stubborn", "busybox", "touch", "/file");
+  const upper = await docker("inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", "stubborn");
+  // As a container with CAP_LINUX_IMMUTABLE may do.
+  execFileSync("chattr", ["+i", join(upper, "file")]);
+  try {
+    expect((await daemon.docker("rm", "stubborn")).exitCode).toBe(1);
+    await daemon.stop();
+    await daemon.restart();
+    expect(readFileSync(daemon.logFile, "utf8")).toContain("a layer of nobody's, stays");
+  } finally {
+    execFileSync("chattr", ["-i", join(upper, "file")]);
+  }
+  await daemon.stop();
+  await daemon.restart();
+  expect(existsSync(upper)).toBe(false);
 }, 60_000);
 
 test("a second daemon on the same data root is refused", async () => {
