@@ -332,7 +332,7 @@ int mode_launch(int argc, char **argv) {
     container.start_listener = -1;
     container.title = argv[-1];
     container.title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[-1]);
-    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
+    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1, .oom_notice = -1};
     if (strcmp(argv[0], "standby") == 0 && (plan_fd = standby_await(control_fd, argv[1], &failure)) < 0) {
         send_failure(control_fd, FRAME_FAILED, &failure);
         return 1;

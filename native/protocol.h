@@ -33,6 +33,7 @@ enum frame_kind {
     FRAME_DONE = 0x25,       /* errno u32: answer to SIGNAL and RESIZE, in order */
     FRAME_SUBSCRIBED = 0x26, /* no body */
     FRAME_HOOKS = 0x27,      /* pid u32: namespaces and mounts are made; the launch waits while hooks run */
+    FRAME_OOM = 0x28,        /* no body: the kernel has found no memory for it below its limit */
 };
 
 enum task_phase { TASK_CREATED = 0, TASK_RUNNING = 1, TASK_ENDED = 2 };

@@ -33,7 +33,7 @@ export async function handleEnd(
     restart = shouldRestart(policy, status.exitCode, live.stoppedByUser, record.restartCount);
     const ended = restart ? restarting(status) : exited(status, live.stoppedByUser);
     const after = context.table.setState(id, ended, record.restartCount + (restart ? 1 : 0));
-    if (status.oomKilled) notify(context, after, "oom");
+    if (status.oomKilled && !live.isOutOfMemoryTold) notify(context, after, "oom");
     const seconds = (status.exitedAtNs - status.startedAtNs) / 1_000_000_000n;
     notify(context, after, "die", { exitCode: String(status.exitCode), execDuration: String(seconds) });
     settle(live.exitWaiters, { statusCode: status.exitCode });

@@ -15,6 +15,8 @@ export interface LiveContainer {
   task: Task | undefined;
   /** Settles when the end of the present task has been written down; undefined when none runs. */
   end: Promise<void> | undefined;
+  /** Of the present task: an event told that its memory ran out. */
+  isOutOfMemoryTold: boolean;
   /** A stop or kill by the user since the last start: restart policies leave the container alone. */
   stoppedByUser: boolean;
   /** The wait before a restart by policy. */
@@ -47,6 +49,7 @@ export function createLiveContainers(): LiveContainers {
         id,
         task: undefined,
         end: undefined,
+        isOutOfMemoryTold: false,
         stoppedByUser: false,
         restartTimer: undefined,
         quickRestarts: 0,

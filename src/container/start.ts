@@ -42,8 +42,8 @@ export async function startContainer(
   try {
     const task = await launch(context, record, byPolicy ? record.restartCount : 0);
     live.stoppedByUser = false;
-    superviseTask(context, id, task, { found: false });
     notify(context, record, "start");
+    superviseTask(context, id, task, { found: false });
   } catch (error) {
     const exitCode = error instanceof LaunchError ? error.exitCode : START_FAILED;
     const stopped = context.table.setState(id, failed(record.state, { exitCode, message: messageOf(error) }));
@@ -63,6 +63,12 @@ export function superviseTask(
 ): void {
   const live = context.live.of(id);
   live.task = task;
+  live.isOutOfMemoryTold = false;
+  task.onOutOfMemory(() => {
+    live.isOutOfMemoryTold = true;
+    const record = context.table.get(id);
+    if (record !== undefined) notify(context, record, "oom");
+  });
   watchHealth(context, id, { found });
   live.end = task.ended.then(async (status) => {
     stopHealth(context, id);

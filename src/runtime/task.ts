@@ -61,6 +61,11 @@ export interface Task {
   /** Size of the terminal in cells. */
   resize(rows: number, columns: number): Promise<void>;
   attach(which: { stdin: boolean; stdout: boolean; stderr: boolean }): Promise<TaskStreams>;
+  /**
+   * Hear of each time that memory ran out below the limit while it runs, those from before included. Where the kernel kills
+   * for it, one kill may be told here or by `ended` alone.
+   */
+  onOutOfMemory(tell: () => void): void;
   /** Resolves once, after all output is in the log file and the exit status is on disk. */
   readonly ended: Promise<ExitStatus>;
   /** Forget an ended (or never started) task: kills what is left of it, waits for its shim, removes its state folder. */
@@ -91,6 +96,7 @@ export function taskWith(task: Task, own: Partial<Pick<Task, "start" | "signal" 
     signal: (number) => task.signal(number),
     resize: (rows, columns) => task.resize(rows, columns),
     attach: (which) => task.attach(which),
+    onOutOfMemory: (tell) => task.onOutOfMemory(tell),
     ended: task.ended,
     remove: () => task.remove(),
     ...own,

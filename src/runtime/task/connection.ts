@@ -34,6 +34,8 @@ export class ControlConnection {
   private readonly startKnown = Promise.withResolvers<bigint>();
   private readonly endKnown = Promise.withResolvers<ExitStatus | undefined>();
   private readonly closeKnown = Promise.withResolvers<void>();
+  private outOfMemoryCount = 0;
+  private tellOutOfMemory = () => {};
   private readonly questions: ((errno: number) => void)[] = [];
 
   /** `onHooks` is called when the launch waits for hooks, with the new process's id; its failure ends the launch. */
@@ -77,6 +79,11 @@ export class ControlConnection {
 
   forget(): void {
     this.socket.write(encodeFrame(FRAME.FORGET));
+  }
+
+  onOutOfMemory(tell: () => void): void {
+    this.tellOutOfMemory = tell;
+    for (let i = 0; i < this.outOfMemoryCount; i++) tell();
   }
 
   async signal(number: number): Promise<void> {
@@ -143,6 +150,10 @@ export class ControlConnection {
           startedAtNs: body.readBigUInt64BE(12),
           exitedAtNs: body.readBigUInt64BE(20),
         });
+        break;
+      case FRAME.OOM:
+        this.outOfMemoryCount++;
+        this.tellOutOfMemory();
         break;
       case FRAME.HOOKS:
         this.onHooks(body.readUInt32BE(0)).then(

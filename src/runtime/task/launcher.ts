@@ -211,6 +211,7 @@ function taskOf(id: string, folder: string, connection: ControlConnection, state
     signal: (number) => connection.signal(number),
     resize: (rows, columns) => connection.resize(rows, columns),
     attach: (which) => attachToShim(socket, which),
+    onOutOfMemory: (tell) => connection.onOutOfMemory(tell),
     ended: endOf(folder, connection, state),
     async remove() {
       connection.forget();
@@ -251,6 +252,7 @@ function endedTask(id: string, folder: string, record: ExitStatus): Task {
     signal: gone,
     resize: gone,
     attach: gone,
+    onOutOfMemory: () => {},
     ended: Promise.resolve(record),
     remove: () => removeTree(folder),
   };

@@ -19,6 +19,7 @@ export const FRAME = {
   DONE: 0x25,
   SUBSCRIBED: 0x26,
   HOOKS: 0x27,
+  OOM: 0x28,
 } as const;
 
 export const PHASE = { CREATED: 0, RUNNING: 1, ENDED: 2 } as const;
