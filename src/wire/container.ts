@@ -142,6 +142,9 @@ export interface Resources {
   Devices: DeviceMapping[] | null;
   DeviceCgroupRules: string[] | null;
   DeviceRequests: DeviceRequest[] | null;
+  /** Limits that newer kernels and Docker's newer API are without; absent where they were not asked for. */
+  KernelMemory?: number;
+  KernelMemoryTCP?: number;
   MemoryReservation: number;
   /** Memory plus swap in bytes; -1 = unlimited swap; 0 = twice the memory. */
   MemorySwap: number;

@@ -178,6 +178,8 @@ function resources(o: JsonObject): Resources {
       Capabilities: list(item, "Capabilities", (from, field) => strings(from, field) ?? []) ?? [],
       Options: map(item, "Options", string),
     })),
+    ...maybe(o, "KernelMemory", integer),
+    ...maybe(o, "KernelMemoryTCP", integer),
     MemoryReservation: integer(o, "MemoryReservation"),
     MemorySwap: integer(o, "MemorySwap"),
     MemorySwappiness: optional(o, "MemorySwappiness", integer) ?? null,

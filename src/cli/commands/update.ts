@@ -17,6 +17,7 @@ const CHANGEABLE = new Set([
   "cpus",
   "cpuset-cpus",
   "cpuset-mems",
+  "kernel-memory",
   "memory",
   "memory-reservation",
   "memory-swap",

@@ -86,6 +86,7 @@ export function createBody(flags: FlagValues, image: string, command: readonly s
       UsernsMode: flags.string("userns"),
       ...(flags.has("sysctl") ? { Sysctls: pairs(flags.list("sysctl")) } : {}),
       Runtime: flags.string("runtime"),
+      Isolation: flags.string("isolation"),
       ...(flags.has("init") ? { Init: flags.bool("init") } : {}),
       ...resourcesOf(flags),
       ...blkioOf(flags),

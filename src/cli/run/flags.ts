@@ -58,6 +58,11 @@ export const CREATE_FLAGS: readonly Flag[] = [
   string("ip", "IPv4 address"),
   string("ip6", "IPv6 address"),
   string("ipc", "IPC mode: 'none', 'private', 'shareable', 'host' or 'container:ID'"),
+  string("isolation", "Isolation technology (only 'default' on Linux)"),
+  bytes(
+    "kernel-memory",
+    "Limit of the kernel's memory, discarded with a warning: kernels have none any more",
+  ),
   list("label", "Set metadata", { short: "l" }),
   list("label-file", "Read labels from a file"),
   list("link-local-ip", "Add a link-local address"),

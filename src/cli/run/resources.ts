@@ -28,6 +28,7 @@ export function resourcesOf(flags: FlagValues): Record<string, unknown> {
     Memory: bytesOf(flags, "memory"),
     MemoryReservation: bytesOf(flags, "memory-reservation"),
     MemorySwap: bytesOf(flags, "memory-swap"),
+    KernelMemory: bytesOf(flags, "kernel-memory"),
     MemorySwappiness: swappiness === -1 ? null : swappiness,
     ShmSize: bytesOf(flags, "shm-size"),
     NanoCpus: nanoCpus(flags.optional("cpus")),

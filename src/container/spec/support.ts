@@ -27,6 +27,10 @@ export function discardUnknownLimits<T extends Resources>(
     discard({ Memory: 0, MemorySwap: -1 }, `memory limit capabilities ${NO_MOUNT}. Limitation discarded.`);
   if (asked.Memory > 0 && asked.MemorySwap !== -1 && !support.swap)
     discard({ MemorySwap: -1 }, `swap limit capabilities ${NO_MOUNT}. Memory limited without swap.`);
+  for (const [field, what] of KERNEL_MEMORY) {
+    if (asked[field]) discard({}, `${what} limit capabilities ${NO_MOUNT}. Limitation discarded.`);
+    delete resources[field];
+  }
   if (asked.MemorySwappiness !== null && asked.MemorySwappiness !== -1 && !support.swappiness) {
     discard(
       { MemorySwappiness: null },
@@ -56,6 +60,12 @@ export function discardUnknownLimits<T extends Resources>(
   }
   return { resources, warnings };
 }
+
+/** No kernel that is looked after limits these apart from the rest of memory any more (memory.kmem.*, cgroup v1). */
+const KERNEL_MEMORY = [
+  ["KernelMemory", "kernel memory"],
+  ["KernelMemoryTCP", "kernel memory TCP"],
+] as const;
 
 const REALTIME_PERIOD_US = 1_000_000;
 
