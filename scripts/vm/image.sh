@@ -16,12 +16,15 @@ root=$(mktemp -d)
 log=$made/image.log
 trap 'rm -rf "$root"' EXIT
 packages=systemd,systemd-sysv,udev,dbus,dbus-user-session,libpam-systemd,linux-image-amd64,initramfs-tools
-packages=$packages,iproute2,nftables,iptables,e2fsprogs,xfsprogs,uidmap,slirp4netns,runc,ca-certificates,procps,kmod,busybox-static,nfs-kernel-server
+packages=$packages,iproute2,nftables,iptables,e2fsprogs,xfsprogs,uidmap,slirp4netns,runc,ca-certificates,procps,kmod,busybox-static,nfs-kernel-server,qemu-user-static
 # The initial RAM disk has what mounts the disk, and no more: it is unpacked by an emulated processor.
-mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io --include="$packages" \
+# Of the emulators one is enough: it has a program of its processor to run.
+mmdebstrap --quiet --variant=minbase --architectures=amd64,arm64 --dpkgopt=force-unsafe-io --include="$packages" \
   --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d"' \
   --essential-hook='echo MODULES=list >"$1/etc/initramfs-tools/conf.d/small"' \
   --essential-hook='printf "virtio_pci\nvirtio_blk\next4\n" >"$1/etc/initramfs-tools/modules"' \
+  --customize-hook='find "$1/usr/bin" -name "qemu-*-static" ! -name qemu-aarch64-static -delete' \
+  --customize-hook='chroot "$1" sh -c "cd /tmp && apt-get -q download busybox-static:arm64 && dpkg-deb -x busybox*.deb /opt/arm64 && rm busybox*.deb"' \
   --customize-hook='rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/usr/share/doc/* "$1"/usr/share/locale/*' \
   bookworm "$root" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 

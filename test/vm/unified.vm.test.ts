@@ -61,6 +61,22 @@ test("update changes what it is told and leaves the rest as it was", async () =>
   expect(await limits("limited", "io.weight", "cpu.max")).toEqual(["default 4950", "150000 100000"]);
 });
 
+test("a disk has a weight of its own where its scheduler knows weights", async () => {
+  const scheduler = "/sys/block/vda/queue/scheduler";
+  const before = await inGuest(
+    `sed 's/.*\\[\\(.*\\)\\].*/\\1/' ${scheduler}; modprobe bfq; echo bfq >${scheduler}`,
+  );
+  const weights = "--blkio-weight 300 --blkio-weight-device /dev/vda:700";
+  await withDaemon(`docker run -d --name weighed ${weights} busybox sleep 1000`);
+  const disk = await inGuest("cat /sys/block/vda/dev");
+  const expected = `default 300 ${disk} 700`;
+  expect(await limits("weighed", "io.bfq.weight")).toEqual([expected]);
+  const inside = "docker exec weighed cat /sys/fs/cgroup/io.bfq.weight";
+  expect((await withDaemon(inside)).replaceAll("\n", " ")).toBe(expected);
+  await withDaemon("docker rm -f weighed");
+  await inGuest(`echo ${before} >${scheduler}`);
+});
+
 test("pause stands still, stats counts", async () => {
   await withDaemon("docker pause limited");
   expect(await limits("limited", "cgroup.freeze")).toEqual(["1"]);
@@ -103,6 +119,15 @@ test("an end for want of memory is told as one, in the state and in an event", a
     docker inspect -f '{{.State.OOMKilled}}' greedy
     docker events --since $since --until $(($(date +%s) + 1)) --filter container=greedy --format '{{.Action}}' | tr '\\n' ' '`);
   expect(said.split("\n")).toEqual(["code 137", "true", "create attach start oom die"]);
+});
+
+test("of a container that goes on when one of its processes is killed, the event comes at once", async () => {
+  const script = "sh -c 'x=a; while :; do x=$x$x; done'; exec sleep 1000";
+  const said =
+    await withDaemon(`docker run -d --name on -m 16m --memory-swap 16m busybox sh -c "${script.replaceAll("$", "\\$")}" >/dev/null
+    head -n 1 <(docker events --since 10m --filter container=on --filter event=oom --format '{{.Action}}')
+    docker inspect -f '{{.State.Running}}' on; docker rm -f on`);
+  expect(said.split("\n")).toEqual(["oom", "true", "on"]);
 });
 
 test("--cgroup-parent and --cgroupns", async () => {

@@ -15,8 +15,15 @@ const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
   ia32: "386",
 };
 const SPELLINGS: Readonly<Record<string, string>> = { x86_64: "amd64", "x86-64": "amd64", aarch64: "arm64" };
-/** Names of emulators in binfmt_misc, by Go's architecture. */
-const EMULATORS: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64", "386": "i386" };
+/** Names of emulators in binfmt_misc, by Go's architecture where they are others. */
+const EMULATORS: Readonly<Record<string, string>> = {
+  amd64: "x86_64",
+  arm64: "aarch64",
+  "386": "i386",
+  loong64: "loongarch64",
+  mipsle: "mipsel",
+  mips64le: "mips64el",
+};
 
 export const thisPlatform = (): Platform => ({
   os: "linux",
