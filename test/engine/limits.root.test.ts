@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { startDaemon, type TestDaemon } from "../harness/index.ts";
 
 /** Groups of version 1 know real-time processor time where the kernel was built for it. */
 const HAS_REALTIME = existsSync("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
+/** And bfq, the scheduler of disks that keeps weights. */
+const HAS_BFQ = readdirSync("/sys/block")
+  .map((disk) => `/sys/block/${disk}/queue/scheduler`)
+  .some((file) => existsSync(file) && readFileSync(file, "utf8").includes("bfq"));
 let daemon: TestDaemon;
 beforeAll(async () => {
   daemon = await startDaemon(HAS_REALTIME ? ["--cpu-rt-runtime", "20000"] : []);
@@ -198,6 +203,36 @@ test("device throttles are set for the device that is named", async () => {
   const { exitCode, stderr } = await runs(["--device-read-bps", "/dev/null:1mb"], "true");
   expect([exitCode, stderr.includes("/dev/null is no block device")]).toEqual([125, true]);
 }, 30_000);
+
+test.skipIf(!HAS_BFQ)(
+  "a disk has a weight where its scheduler keeps weights",
+  async () => {
+    const image = join(daemon.folder, "disk.img");
+    writeFileSync(image, "");
+    truncateSync(image, 16 * MIB);
+    const disk = execFileSync("losetup", ["-f", "--show", image], { encoding: "utf8" }).trim();
+    const queue = `/sys/block/${basename(disk)}`;
+    const flags = ["--blkio-weight", "300", "--blkio-weight-device", `${disk}:700`];
+    try {
+      writeFileSync(`${queue}/queue/scheduler`, "none");
+      const { exitCode, stderr } = await runs(flags, "true");
+      expect(exitCode).toBe(125);
+      expect(stderr).toContain(`${disk} has no weights (blkio-weight-device): it needs the scheduler bfq`);
+      writeFileSync(`${queue}/queue/scheduler`, "bfq");
+      await docker("run", "-d", "--name", "weighed", ...flags, "busybox", "sleep", "1000");
+      const file = "blkio.bfq.weight_device";
+      const outside = await ofGroup("weighed", "blkio", file);
+      expect(outside).toBe(`default 300\n${readFileSync(`${queue}/dev`, "utf8").trim()} 700`);
+      expect(await docker("exec", "weighed", "cat", `/sys/fs/cgroup/blkio/${file}`)).toBe(outside);
+      await docker("rm", "-f", "weighed");
+    } finally {
+      // The device would keep it for whoever has it next.
+      writeFileSync(`${queue}/queue/scheduler`, "none");
+      execFileSync("losetup", ["-d", disk]);
+    }
+  },
+  30_000,
+);
 
 test.skipIf(!HAS_REALTIME)("real-time processor time is taken from what the daemon has for it", async () => {
   // The image has no chrt(1), the machine has.

@@ -32,9 +32,9 @@ test("steps for another processor are run by the emulator that is registered, an
 });
 
 test("without it a build says before its first step what is missing", async () => {
-  await inGuest(`echo -1 >${EMULATOR}`);
+  await inGuest(`echo 0 >${EMULATOR}`);
   const { stderr, exitCode } = await tryIn(`${BUILD} --no-cache /opt/arm64`);
-  await inGuest("systemctl restart systemd-binfmt");
+  await inGuest(`echo 1 >${EMULATOR}`);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("cannot run programs for linux/arm64 on this machine: no emulator is registered");
   expect(stderr).not.toMatch(/^#\d+ \[/m);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { killDaemon, removeDaemon, startDaemon, withDaemon } from "./daemon.ts";
-import { inGuest } from "./guest.ts";
+import { inGuest, tryIn } from "./guest.ts";
 
 /** A machine as most have it: every controller in version 2, systemd(1) as process 1. */
 beforeAll(() => startDaemon());
@@ -62,11 +62,15 @@ test("update changes what it is told and leaves the rest as it was", async () =>
 });
 
 test("a disk has a weight of its own where its scheduler knows weights", async () => {
+  const weights = "--blkio-weight 300 --blkio-weight-device /dev/vda:700";
+  const { stderr } = await tryIn(
+    `DOCKER_HOST=unix:///run/gantry.sock docker run --rm ${weights} busybox true`,
+  );
+  expect(stderr).toContain("/dev/vda has no weights (blkio-weight-device): it needs the scheduler bfq");
   const scheduler = "/sys/block/vda/queue/scheduler";
   const before = await inGuest(
     `sed 's/.*\\[\\(.*\\)\\].*/\\1/' ${scheduler}; modprobe bfq; echo bfq >${scheduler}`,
   );
-  const weights = "--blkio-weight 300 --blkio-weight-device /dev/vda:700";
   await withDaemon(`docker run -d --name weighed ${weights} busybox sleep 1000`);
   const disk = await inGuest("cat /sys/block/vda/dev");
   const expected = `default 300 ${disk} 700`;

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { arch } from "node:os";
 import { invalid, unsupported } from "../../errors/index.ts";
 
@@ -58,10 +58,19 @@ export function requireExecutable(platform: Platform): void {
   const own = thisPlatform().architecture;
   if (architecture === own || (own === "amd64" && architecture === "386")) return;
   const name = EMULATORS[architecture] ?? architecture;
-  if (existsSync(`/proc/sys/fs/binfmt_misc/qemu-${name}`)) return;
+  if (isEnabled(`/proc/sys/fs/binfmt_misc/qemu-${name}`)) return;
   throw unsupported(
     `cannot run programs for ${formatPlatform(platform)} on this machine: no emulator is registered (install qemu-user-static, which registers qemu-${name} with binfmt_misc)`,
   );
+}
+
+/** Whether a registered format is in use (kernel: admin-guide/binfmt-misc). */
+function isEnabled(entry: string): boolean {
+  try {
+    return readFileSync(entry, "utf8").startsWith("enabled");
+  } catch {
+    return false;
+  }
 }
 
 /** The arguments that every build has (BuildKit's "automatic platform ARGs"). */

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { invalid } from "../../errors/index.ts";
+import { weightKeeper } from "../../runtime/cgroup/index.ts";
 import type { LinuxResources } from "../../runtime/spec/index.ts";
 import type { Resources, ThrottleDevice } from "../../wire/index.ts";
 
@@ -40,7 +41,7 @@ export function resourcesOf(host: Resources, devices: { allow: boolean; rule: st
     blockIO: {
       ...(host.BlkioWeight > 0 ? { weight: host.BlkioWeight } : {}),
       weightDevice: (host.BlkioWeightDevice ?? []).map(({ Path, Weight }) => ({
-        device: blockDevice(Path),
+        device: weighedDisk(Path),
         weight: Weight,
       })),
       throttle,
@@ -51,6 +52,14 @@ export function resourcesOf(host: Resources, devices: { allow: boolean; rule: st
 
 function throttles(list: ThrottleDevice[] | null, file: string, unified: string) {
   return (list ?? []).map(({ Path, Rate }) => ({ file, unified, device: blockDevice(Path), rate: Rate }));
+}
+
+function weighedDisk(path: string): string {
+  const device = blockDevice(path);
+  if (weightKeeper(device) !== "nobody") return device;
+  throw invalid(
+    `${path} has no weights (blkio-weight-device): it needs the scheduler bfq in /sys/dev/block/${device}/queue/scheduler, or the cost model of cgroup v2 (io.cost.qos)`,
+  );
 }
 
 /** "8:0" of a path. */

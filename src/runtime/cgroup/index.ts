@@ -7,6 +7,7 @@ export {
   leaveDelegated,
 } from "./delegated.ts";
 export { destroyGroup } from "./destroy.ts";
+export { weightKeeper } from "./disk-weights.ts";
 export {
   type CgroupFolder,
   type CgroupLayout,

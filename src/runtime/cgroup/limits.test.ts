@@ -56,20 +56,18 @@ test("disks: throttles and weights by device", () => {
     { file: "read_bps", unified: "rbps", device: "8:0", rate: 1024 },
     { file: "write_iops", unified: "wiops", device: "8:16", rate: 5 },
   ];
-  const blockIO = { weight: 100, weightDevice: [{ device: "8:0", weight: 200 }], throttle };
+  const blockIO = { weight: 100, weightDevice: [{ device: "0:0", weight: 200 }], throttle };
   expect(files("io", { blockIO })).toEqual([
     "io.bfq.weight 100",
     "io.weight default 910",
-    "io.bfq.weight 8:0 200",
-    "io.weight 8:0 1920",
+    "io.weight 0:0 1920",
     "io.max 8:0 rbps=1024",
     "io.max 8:16 wiops=5",
   ]);
   expect(unifiedLimits("io", { blockIO }).map(({ optional }) => optional)).toEqual([
     true,
     true,
-    true,
-    true,
+    false,
     false,
     false,
   ]);

@@ -1,4 +1,5 @@
 import type { LinuxResources } from "../spec/index.ts";
+import { weightKeeper } from "./disk-weights.ts";
 
 /** One write into a control group's folder. */
 export interface LimitFile {
@@ -64,8 +65,8 @@ export function legacyLimits(
       if (blockIO.weight !== undefined)
         files.push(may("blkio.bfq.weight", blockIO.weight), may("blkio.weight", blockIO.weight));
       for (const { device, weight } of blockIO.weightDevice ?? []) {
-        files.push(may("blkio.bfq.weight_device", `${device} ${weight}`));
-        files.push(may("blkio.weight_device", `${device} ${weight}`));
+        const file = weightKeeper(device) === "bfq" ? "blkio.bfq.weight_device" : "blkio.weight_device";
+        files.push(must(file, `${device} ${weight}`));
       }
       for (const { file, device, rate } of blockIO.throttle ?? [])
         files.push(must(`blkio.throttle.${file}_device`, `${device} ${rate}`));
@@ -140,8 +141,11 @@ export function unifiedLimits(
         );
       }
       for (const { device, weight } of blockIO.weightDevice ?? []) {
-        files.push(may("io.bfq.weight", `${device} ${weight}`));
-        files.push(may("io.weight", `${device} ${blkioToIoWeight(weight)}`));
+        files.push(
+          weightKeeper(device) === "bfq"
+            ? must("io.bfq.weight", `${device} ${weight}`)
+            : must("io.weight", `${device} ${blkioToIoWeight(weight)}`),
+        );
       }
       for (const { device, rate, unified: key } of blockIO.throttle ?? [])
         files.push(must("io.max", `${device} ${key}=${rate}`));
