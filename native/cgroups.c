@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,50 +52,6 @@ static ssize_t read_whole(int folder, const char *path, char *buffer, size_t siz
     ssize_t got = read(fd, buffer, size - 1);
     buffer[got > 0 ? got : 0] = 0;
     return got;
-}
-
-uint64_t cgroup_oom_kills(const struct operation *watch) {
-    char text[1024];
-    if (!watch || read_whole(AT_FDCWD, watch->f[0].s, text, sizeof text) <= 0) return 0;
-    /* "oom_kill N" in memory.events of version 2 and in memory.oom_control of version 1 alike */
-    for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-        if (strncmp(line, "oom_kill ", 9) == 0) return strtoull(line + 9, NULL, 10);
-    return 0;
-}
-
-static int legacy_notice(const char *file) {
-    char path[PATH_MAX] = "", line[32] = "";
-    size_t folder = (size_t)(strrchr(file, '/') - file);
-    static const char control[] = "/cgroup.event_control";
-    if (folder + sizeof control > sizeof path) return -1;
-    memcpy(path, file, folder);
-    memcpy(path + folder, control, sizeof control);
-    AUTO_FD watched = open(file, O_RDONLY | O_CLOEXEC);
-    AUTO_FD registry = open(path, O_WRONLY | O_CLOEXEC);
-    if (watched < 0 || registry < 0) return -1;
-    int notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    append_number(line, sizeof line, (uint64_t)notice);
-    append_text(line, sizeof line, " ");
-    append_number(line, sizeof line, (uint64_t)watched);
-    if (notice < 0 || write(registry, line, strlen(line)) > 0) return notice;
-    close(notice);
-    return -1;
-}
-
-int cgroup_oom_notice(const struct operation *watch, short *events) {
-    if (!watch) return -1;
-    *events = watch->f[1].u == 1 ? POLLIN : POLLPRI;
-    if (watch->f[1].u == 1) return legacy_notice(watch->f[0].s);
-    int notice = open(watch->f[0].s, O_RDONLY | O_CLOEXEC);
-    if (notice >= 0) cgroup_oom_heard(watch, notice);
-    return notice;
-}
-
-void cgroup_oom_heard(const struct operation *watch, int notice) {
-    char text[1024];
-    /* Of a file, what was read from its beginning is what later changes are compared with. */
-    if (watch->f[1].u == 2) lseek(notice, 0, SEEK_SET);
-    (void)!read(notice, text, sizeof text);
 }
 
 static void kill_members(const char *path) {

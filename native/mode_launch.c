@@ -35,6 +35,7 @@
 #include "logfile.h"
 #include "modes.h"
 #include "netlink_send.h"
+#include "oom_watch.h"
 #include "owned_network.h"
 #include "standby.h"
 #include "stdio_open.h"
@@ -126,10 +127,7 @@ static int run_host(const struct operation *op) {
     case OP_ADOPT: return adoption_prepare(op, &failure);
     case OP_CGROUP_CREATE: return cgroup_create(op, &failure);
     case OP_WRITE_FILE: return write_file(op);
-    case OP_OOM_WATCH:
-        task.oom_watch = op;
-        task.oom_kills_before = cgroup_oom_kills(op);
-        return 0;
+    case OP_OOM_WATCH: oom_watch_begin(op); return 0;
     case OP_LOG_FILE: return logfile_open(op->f[0].s, op->f[1].u, (uint32_t)op->f[2].u) ? fail(&failure, "log file", op->f[0].s) : 0;
     default: return 0;
     }
@@ -332,7 +330,7 @@ int mode_launch(int argc, char **argv) {
     container.start_listener = -1;
     container.title = argv[-1];
     container.title_size = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[-1]);
-    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1, .oom_notice = -1};
+    task = (struct task){.plan = &plan, .folder_path = argv[1], .sync = -1, .master = -1, .listener = -1, .record = -1};
     if (strcmp(argv[0], "standby") == 0 && (plan_fd = standby_await(control_fd, argv[1], &failure)) < 0) {
         send_failure(control_fd, FRAME_FAILED, &failure);
         return 1;

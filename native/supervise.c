@@ -21,6 +21,7 @@
 #include "container.h"
 #include "exit_record.h"
 #include "logfile.h"
+#include "oom_watch.h"
 #include "program_pages.h"
 #include "stdio_relay.h"
 #include "task.h"
@@ -39,8 +40,8 @@ static const struct operation *runtime;
 /* The process waits for its runtime's word, which whoever asks for the start gives next. */
 static int is_adopted;
 
-/* Of the kills in its group, how many have been told. */
-static uint64_t oom_kills_told;
+/* Somebody has asked for the process to be killed. */
+static int kill_requested;
 
 static uint32_t body32(const struct connection *connection) {
     uint32_t value;
@@ -55,6 +56,7 @@ static void answer_done(int fd, int error) {
 
 static int send_signal(uint32_t number) {
     if (task->phase == TASK_ENDED) return ESRCH;
+    kill_requested |= number == SIGKILL;
     return syscall(SYS_pidfd_send_signal, task->pidfd, (int)number, NULL, 0) ? errno : 0;
 }
 
@@ -74,27 +76,8 @@ static void begin(void) {
         uint32_t pid;
     } __attribute__((packed)) body = {htobe64(task->started_ns), htobe32((uint32_t)task->pid)};
     connections_broadcast(FRAME_STARTED, &body, sizeof body);
-    oom_kills_told = task->oom_kills_before;
-    task->oom_notice = cgroup_oom_notice(task->oom_watch, &task->oom_events);
+    oom_watch_arm();
     release_program_pages();
-}
-
-/*
- * Version 1 tells of memory that has run out, before anybody is killed for it and also where nobody is; the file of
- * version 2 changes for other reasons as well.
- */
-static void take_oom(void) {
-    cgroup_oom_heard(task->oom_watch, task->oom_notice);
-    uint64_t kills = cgroup_oom_kills(task->oom_watch);
-    int is_legacy = task->oom_watch->f[1].u == 1;
-    if (is_legacy || kills > oom_kills_told) connections_broadcast(FRAME_OOM, NULL, 0);
-    oom_kills_told = kills;
-}
-
-/* A group that is being removed would tell of that without end. */
-static void close_oom_notice(void) {
-    if (task->oom_notice >= 0) close(task->oom_notice);
-    task->oom_notice = -1;
 }
 
 static void start_task(void) {
@@ -168,8 +151,7 @@ static void end_task(int status) {
     task->ended_ns = now_ns();
     task->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
     task->exit_code = task->signal ? 128 + task->signal : (uint32_t)WEXITSTATUS(status);
-    task->oom = cgroup_oom_kills(task->oom_watch) > task->oom_kills_before;
-    close_oom_notice();
+    task->oom = (uint32_t)oom_watch_end(task->signal == SIGKILL && !kill_requested);
     cgroup_kill_all();
     stdio_finish();
     task->phase = TASK_ENDED;
@@ -231,11 +213,13 @@ static nfds_t add(struct pollfd *set, struct source *sources, nfds_t count, int 
 
 static nfds_t fill(struct pollfd *set, struct source *sources, int signals) {
     nfds_t count = 0;
-    short readable = connections_held_back() ? 0 : POLLIN;
+    short readable = connections_held_back() ? 0 : POLLIN, oom_events;
+    int oom_notice = oom_watch_descriptor(&oom_events);
+    /* Before the signals, for the reason for an end comes before that end. */
+    count = add(set, sources, count, oom_notice, oom_events, (struct source){.kind = OOM});
     count = add(set, sources, count, signals, POLLIN, (struct source){.kind = SIGNALS});
     count = add(set, sources, count, task->listener, POLLIN, (struct source){.kind = LISTENER});
     count = add(set, sources, count, task->sync, POLLIN, (struct source){.kind = SYNC});
-    count = add(set, sources, count, task->oom_notice, task->oom_events, (struct source){.kind = OOM});
     if (readable) {
         count = add(set, sources, count, task->master, POLLIN, (struct source){.kind = MASTER});
         count = add(set, sources, count, task->output[0], POLLIN, (struct source){.kind = STDOUT});
@@ -271,7 +255,7 @@ static void serve(const struct source *source, short events, int signals) {
     case SIGNALS: reap(signals); break;
     case SYNC: take_sync(); break;
     case OOM:
-        if (task->oom_notice >= 0) take_oom();
+        if (oom_watch_take()) connections_broadcast(FRAME_OOM, NULL, 0);
         break;
     case MASTER: stdio_pump(&task->master, LOG_STDOUT, 1); break;
     case STDOUT: stdio_pump(&task->output[0], LOG_STDOUT, 0); break;

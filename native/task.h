@@ -29,11 +29,6 @@ struct task {
     uint8_t stdin_once;
     uint32_t exit_code, signal, oom;
     uint64_t started_ns, ended_ns;
-    const struct operation *oom_watch;
-    uint64_t oom_kills_before;
-    /* what tells of lost memory while it runs, and for which events of poll(2); or -1 */
-    int oom_notice;
-    short oom_events;
 };
 
 /* Care for a created task until its end is recorded and nobody asks for it any more. Returns the exit code of the shim. */
