@@ -105,8 +105,13 @@ async function measure(row: Row): Promise<Result> {
     }
   }
   for (const peer of taking) {
-    // What was not prepared cannot be undone; the row's failure is told already.
-    if (!failed.has(peer)) await attempt(peer, async () => row.finish?.(peer));
+    const finish = async () => row.finish?.(peer);
+    if (!failed.has(peer)) await attempt(peer, finish);
+    else
+      await finish().catch((error) => {
+        // What was not prepared cannot be undone; the row's failure is told already.
+        if (!(error instanceof RowError)) throw error;
+      });
   }
   const values = new Map(
     taking.map((peer) => [peer.name, failed.get(peer) ?? median(samples.get(peer) ?? [])] as const),

@@ -24,13 +24,22 @@ export async function startGantry(): Promise<Peer & { readonly host: string }> {
     own: GANTRY,
     env: { DOCKER_HOST: daemon.host, GANTRY_HOST: daemon.host, DOCKER_BUILDKIT: "0" },
     inside: machine.enter,
-    daemonPids: () => [daemon.pid],
-    shimPids: () => pidsOf("gantry-shim", daemon.folder),
+    daemonPids: () => {
+      const shims = shimsOf(daemon.folder);
+      return [daemon.pid, ...pidsOf("gantry-shim", daemon.folder).filter((pid) => !shims.includes(pid))];
+    },
+    shimPids: () => shimsOf(daemon.folder),
     async [Symbol.asyncDispose]() {
       await daemon[Symbol.asyncDispose]();
       await machine[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Those that have a container: not the daemon's other helpers, nor the shim that waits for the next container. */
+function shimsOf(folder: string): number[] {
+  const waiting = pidsOf("gantry-shim", folder, `/tasks/${"0".repeat(32)}`);
+  return pidsOf("gantry-shim", folder, "/tasks/").filter((pid) => !waiting.includes(pid));
 }
 
 /** Debian's docker.io, driven by the same docker CLI. */

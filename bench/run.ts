@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { messageOf } from "../src/errors/index.ts";
 import { type Finished, runProgram } from "../test/harness/index.ts";
 import { type Peer, RowError, succeed } from "./peer.ts";
 
@@ -19,7 +20,10 @@ export async function timeAll(peer: Peer, commands: readonly (readonly string[])
 /** A command outside of the measured time, with its output. */
 export async function prepare(peer: Peer, ...args: string[]): Promise<Finished> {
   const [program = "", ...first] = peer.command;
-  const finished = await runProgram(program, [...first, ...args], { env: peer.env, limitMs: LIMIT_MS });
+  const limits = { env: peer.env, limitMs: LIMIT_MS };
+  const finished = await runProgram(program, [...first, ...args], limits).catch((cause) => {
+    throw new RowError(`${peer.name} ${args.join(" ")}: ${messageOf(cause)}`, { cause });
+  });
   succeed(peer, args, finished);
   return finished;
 }

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "modes.h"
+#include "program_pages.h"
 
 static char datagram[1 << 17];
 
@@ -49,6 +50,8 @@ int mode_netlink_watch(int argc, char **argv) {
     if (argc < 3) return 2;
     AUTO_FD fd = open_groups(argc, argv);
     if (fd < 0) return 3;
+    /* Notices are rare; what was read of the program for the start is not needed for them. */
+    release_program_pages();
     struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
     for (;;) {
         if (poll(polled, 2, -1) < 0 && errno != EINTR) return 1;

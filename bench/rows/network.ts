@@ -75,6 +75,7 @@ async function answersUs(peer: Peer): Promise<number[]> {
   const script = `
     yes "bench-named A" | head -n ${QUESTIONS} > /questions
     server=$(sed -n 's/^nameserver //p' /etc/resolv.conf | head -n 1)
+    chroot /host dig @$server +tries=1 +time=2 bench-named A | grep -q NOERROR || { echo "no answer from $server" >&2; exit 1; }
     chroot /host dig @$server -u -f /dev/stdin < /questions | grep "Query time"`;
   const { stdout } = await prepare(peer, "exec", "bench-named", "sh", "-c", script);
   const times = [...stdout.matchAll(/Query time: (\d+) usec/g)].map(([, us]) => Number(us));
