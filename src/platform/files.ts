@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { randomHex } from "./random.ts";
@@ -26,6 +26,16 @@ export function writeFileAtomic(file: string, bytes: string | Uint8Array, mode =
   }
   renameSync(temporary, file);
   fsyncFolder(dirname(file));
+}
+
+/**
+ * Make a file that other processes find whole or not at all, whenever this one is killed. Not kept over a failure of power: for
+ * folders that mean nothing after a restart of the machine.
+ */
+export function writeFileWhole(file: string, bytes: string | Uint8Array, mode: number): void {
+  const temporary = `${file}.tmp`;
+  writeFileSync(temporary, bytes, { mode });
+  renameSync(temporary, file);
 }
 
 /** Remove a file or a whole folder; links are removed, never followed; nothing there is no error. */

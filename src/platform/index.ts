@@ -2,7 +2,7 @@ export { allocatedBytes } from "./allocated.ts";
 export { bootId } from "./boot.ts";
 export { wallClockNs } from "./clock.ts";
 export { installShim, openEmbeddedArchive, ownCommand } from "./embedded.ts";
-export { removeTree, writeFileAtomic } from "./files.ts";
+export { removeTree, writeFileAtomic, writeFileWhole } from "./files.ts";
 export { type HelperResult, runHelper } from "./helper.ts";
 export { kernelOption } from "./kernel-option.ts";
 export { type Limiter, limiter } from "./limiter.ts";

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errnoOf } from "../../errors/index.ts";
+import { writeFileWhole } from "../../platform/index.ts";
 import type { Runtime } from "./runtimes.ts";
 
 /** Ids are 64 digits; 128 bits of them name a folder, whose sockets' paths have to stay short. */
@@ -63,7 +64,7 @@ export class BundleStore {
     const { folder, process } = this.paths(id);
     mkdirSync(folder, { mode: 0o711 });
     const { document, ...rest } = bundle;
-    writeFileSync(join(folder, RECORD), JSON.stringify(rest), { mode: 0o600 });
+    writeFileWhole(join(folder, RECORD), JSON.stringify(rest), 0o600);
     const file = bundle.kind === "container" ? join(folder, "config.json") : process;
     writeFileSync(file, document, { mode: 0o600 });
   }

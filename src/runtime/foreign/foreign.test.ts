@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseSeccompProfile } from "../seccomp/index.ts";
 import type { Spec, SpecMount } from "../spec/index.ts";
 import { BundleStore } from "./bundle.ts";
@@ -32,6 +32,21 @@ test("runtimes are named, found and refused in Docker's words", () => {
   expect(refused([`a=${program}`, `a=${program}`])).toThrow("the runtime a is added twice");
   expect(refused(["a=/no/such/program"])).toThrow("there is no program /no/such/program");
   for (const text of ["a", "=x", "a b=x", "a="]) expect(refused([text])).toThrow("must be NAME=PATH");
+});
+
+test("a bundle whose daemon was killed while it was saved is none, and can be removed", () => {
+  const id = "c".repeat(64);
+  const { folder: bundle } = store.paths(id);
+  const runtime = { name: "mine", path: program };
+  const saved = { runtime, containerId: id, kind: "container", document: "{}" } as const;
+  store.save(id, saved);
+  expect(store.load(id)).toEqual({ runtime, containerId: id, kind: "container" });
+  store.remove(id);
+  mkdirSync(bundle);
+  writeFileSync(join(bundle, "runtime.json.tmp"), "{");
+  expect([store.load(id), store.list()]).toEqual([undefined, [basename(bundle)]]);
+  store.remove(id);
+  expect(store.list()).toEqual([]);
 });
 
 const mount = (destination: string, type: string, source: string, ...options: string[]): SpecMount => ({

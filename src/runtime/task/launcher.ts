@@ -1,17 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf, internal } from "../../errors/index.ts";
-import { removeTree } from "../../platform/index.ts";
+import { removeTree, writeFileWhole } from "../../platform/index.ts";
 import type { LaunchPlan } from "../plan/index.ts";
 import { decodePlan, encodePlan } from "../plan/index.ts";
 import type { ExitStatus, Task, TaskLauncher } from "../task.ts";
@@ -47,7 +39,7 @@ export function createTaskLauncher(options: TaskLauncherOptions): TaskLauncher &
       mkdirSync(folder, { mode: 0o700 });
       await using undo = new AsyncDisposableStack();
       undo.defer(() => removeTree(folder));
-      writeFileSync(planFile(folder), bytes, { mode: 0o600 });
+      writeFileWhole(planFile(folder), bytes, 0o600);
       const connection = standby?.take(folder, onHooks) ?? spawnShim(shimPath, folder, onHooks);
       const state = await connection.created.catch(async (error) => {
         await connection.closed;
