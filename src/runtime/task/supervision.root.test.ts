@@ -41,6 +41,23 @@ const pssKilobytes = (pid: number) =>
   Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 
 describe("a shim", () => {
+  test("gives all of a program's output to one who goes on typing when it has ended", async () => {
+    for (let round = 0; round < 30; round++) {
+      const task = await launcher().launch(
+        nextId(),
+        plan({ args: ["sh", "-c", "echo first; echo last"], terminal: true, stdin: true }),
+      );
+      await using streams = await task.attach({ stdin: true, stdout: true, stderr: true });
+      streams.input?.on("error", () => {});
+      const typing = setInterval(() => streams.input?.write("\0"), 0);
+      const all = buffer(streams.output);
+      await task.start();
+      expect((await all).toString()).toContain("last\r\n");
+      clearInterval(typing);
+      await task.remove();
+    }
+  });
+
   test("holds under 1 MB after a launch with a long plan, and after 20 MB of output that is logged", async () => {
     const log = join(folder, "chatty.log");
     const before: Operation[] = Array.from({ length: 200 }, (_, index) => ({
