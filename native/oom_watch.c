@@ -18,9 +18,9 @@ static struct {
     int is_legacy, descriptor;
     /* kills in the group when the task began, and as many as are known of now */
     uint64_t before, known;
-    /* kills in the group above (which counts this one's too, in version 2) when this group was last looked at */
+    /* kills in the group above (which counts this one's too, in version 2) when this group was last looked at while the process ran */
     uint64_t above;
-} watch = {.descriptor = -1};
+} watch = {.descriptor = -1, .above = UNREADABLE};
 
 /* "oom_kill N" in memory.events of version 2 and in memory.oom_control of version 1 alike. */
 static uint64_t kills_in(const char *file) {
@@ -65,8 +65,8 @@ static uint64_t look(void) {
 void oom_watch_begin(const struct operation *op) {
     watch.op = op;
     watch.is_legacy = op->f[1].u == 1;
-    look();
-    watch.before = watch.known;
+    uint64_t kills = kills_in(op->f[0].s);
+    watch.before = watch.known = kills == UNREADABLE ? 0 : kills;
 }
 
 static int legacy_notice(void) {

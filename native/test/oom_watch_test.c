@@ -16,17 +16,22 @@ static void group(const char *name, const char *kills) {
     test_write(path, text, (size_t)length);
 }
 
-static void begin(void) {
+static void watch_own(void) {
     static char path[PATH_MAX];
     static struct operation op;
-    group("above", "10");
-    group("above/own", "2");
-    CHECK(realpath("above/own/memory.events", path) != NULL);
+    CHECK(realpath("above", path) != NULL);
+    strcat(path, "/own/memory.events");
     op.f[0].s = path;
     op.f[0].n = (uint32_t)strlen(path);
     op.f[1].u = 2;
     oom_watch_begin(&op);
     oom_watch_arm();
+}
+
+static void begin(void) {
+    group("above", "10");
+    group("above/own", "2");
+    watch_own();
 }
 
 static void remove_own(void) {
@@ -75,5 +80,11 @@ TEST(oom_kills_of_others_are_not_those_of_a_removed_group) {
     group("above", "11");
     CHECK_NUMBER(oom_watch_take(), 0);
     remove_own();
+    CHECK_NUMBER(oom_watch_end(1), 0);
+}
+
+TEST(oom_kills_of_others_are_not_those_of_a_group_that_was_never_seen) {
+    group("above", "10");
+    watch_own();
     CHECK_NUMBER(oom_watch_end(1), 0);
 }
